@@ -1,0 +1,1 @@
+"""Leadline: monocular depth estimation, benchmarked under the exact published protocols."""

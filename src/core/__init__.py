@@ -1,0 +1,1 @@
+"""The vocabulary every room shares: typed batches, output spaces, masked reductions, resizing, errors."""

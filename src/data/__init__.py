@@ -1,0 +1,1 @@
+"""Data sets: files in, `Sample` out. One file per data set."""

@@ -1,0 +1,195 @@
+"""DepthDataset and DepthDataModule: how files become batches, exactly once across processes."""
+
+import abc
+import collections
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int64, UInt8
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from src.core.errors import ConfigError, DataError
+from src.core.sample import Sample, group_by_size
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One decoded image with its ground truth, as numpy arrays.
+
+    Attributes:
+        image: (h, w, 3) uint8 sRGB.
+        depth: (h, w) float32 z-depth in metres; zero, negative or non-finite means not measured.
+        valid: (h, w) bool, pixels that may count (the variant's crop, the data set's own mask); None for all.
+        intrinsics: (3, 3) float32, pixels, pixel centres at integer + 0.5; or None.
+        group: slice of the split in reports; "" for none.
+        edges, segments, plane_normals, point_pairs: as in `Sample`, without the batch axis.
+    """
+
+    image: UInt8[np.ndarray, "h w 3"]
+    depth: Float32[np.ndarray, "h w"]
+    valid: Bool[np.ndarray, "h w"] | None = None
+    intrinsics: Float32[np.ndarray, "3 3"] | None = None
+    group: str = ""
+    edges: Bool[np.ndarray, "h w"] | None = None
+    segments: Int64[np.ndarray, "h w"] | None = None
+    plane_normals: Float32[np.ndarray, "p 3"] | None = None
+    point_pairs: Int64[np.ndarray, "n 5"] | None = None
+
+
+class DepthDataset(Dataset[Sample], abc.ABC):
+    """Base of all data sets. A subclass sets `depth_range` and writes `index` and `read`.
+
+    Its docstring is the data sheet: source, licence, counts, units, crop, range, citation.
+
+    Args:
+        depth_range: (nearest, farthest) in metres; ground truth must lie strictly between them to count.
+    """
+
+    def __init__(self, *, depth_range: tuple[float, float]) -> None:
+        nearest, farthest = depth_range
+        if not 0 <= nearest < farthest:
+            msg = f"depth_range: expected 0 <= nearest < farthest in metres, got {tuple(depth_range)}"
+            raise ConfigError(msg)
+        self.depth_range = (float(nearest), float(farthest))
+
+    @abc.abstractmethod
+    def index(self) -> Sequence[str]:
+        """List the sample ids of the split in order: unique, and stable across machines.
+
+        Raises:
+            DataError: if files are missing; the message says which and where they were looked for.
+        """
+
+    @abc.abstractmethod
+    def read(self, i: int) -> Frame:
+        """Decode sample number `i`.
+
+        Raises:
+            DataError: if a file is unreadable or not what its format promises; the message names the file.
+        """
+
+    @functools.cached_property
+    def sample_ids(self) -> tuple[str, ...]:
+        """The ids of `index`, checked to be at least one and unique."""
+        ids = tuple(self.index())
+        if not ids:
+            msg = f"{type(self).__name__}: expected at least one sample, found none"
+            raise DataError(msg)
+        twice = [name for name, times in collections.Counter(ids).items() if times > 1][:3]
+        if twice:
+            msg = f"{type(self).__name__}: expected unique sample ids, but these appear more than once: {twice}"
+            raise DataError(msg)
+        return ids
+
+    def __len__(self) -> int:
+        """Return the number of images in the split."""
+        return len(self.sample_ids)
+
+    def __getitem__(self, i: int) -> Sample:
+        """Return sample number `i` as a batch of one."""
+        frame = self.read(i)
+        depth = frame.depth
+        if frame.image.shape[:2] != depth.shape:
+            msg = (
+                f"{self.sample_ids[i]}: expected image and ground truth of one size, got {frame.image.shape[:2]} and "
+                f"{depth.shape} (height, width); ground truth is never resampled, so resize the image to its grid"
+            )
+            raise DataError(msg)
+        nearest, farthest = self.depth_range
+        # NaN compares false: not measured
+        valid = (depth > nearest) & (depth < farthest)
+        if frame.valid is not None:
+            valid &= frame.valid
+        depth = np.where(valid, depth, np.float32(0))
+        return Sample(
+            image=torch.from_numpy(np.ascontiguousarray(frame.image.transpose(2, 0, 1)))[None],
+            depth=torch.from_numpy(depth)[None, None],
+            valid=torch.from_numpy(valid)[None, None],
+            depth_range=self.depth_range,
+            sample_id=(self.sample_ids[i],),
+            index=(i,),
+            group=(frame.group,),
+            intrinsics=_batch(frame.intrinsics),
+            edges=_batch(frame.edges, channel=True),
+            segments=_batch(frame.segments, channel=True),
+            plane_normals=_batch(frame.plane_normals),
+            point_pairs=_batch(frame.point_pairs),
+        )
+
+
+def _batch(array: np.ndarray | None, *, channel: bool = False) -> torch.Tensor | None:
+    if array is None:
+        return None
+    tensor = torch.from_numpy(array)[None]
+    return tensor[None] if channel else tensor
+
+
+class ShardSampler(Sampler[int]):
+    """Every `world_size`-th image from `rank` on: all ranks together see each image once, none is padded.
+
+    (torch's DistributedSampler repeats images until all shards are equally long, which biases every mean.)
+    """
+
+    def __init__(self, length: int, *, rank: int, world_size: int) -> None:
+        self._shard = range(rank, length, world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        """Iterate over the positions of this rank, in order."""
+        return iter(self._shard)
+
+    def __len__(self) -> int:
+        """Return the number of images of this rank; may be 0."""
+        return len(self._shard)
+
+
+class DepthDataModule(LightningDataModule):
+    """Serves one data set to `trainer.predict`.
+
+    A batch is a tuple of `Sample`, one per image size in it, so images of any sizes can share a batch.
+
+    Args:
+        dataset: the split to serve.
+        batch_size: images read per step and device; changes speed and memory, never a digit.
+        num_workers: processes that decode ahead; 0 decodes in the main process.
+        limit: only the first so many images, or None for all; results of a limited run are marked and never ranked.
+    """
+
+    def __init__(self, *, dataset: DepthDataset, batch_size: int, num_workers: int, limit: int | None) -> None:
+        super().__init__()
+        if batch_size < 1 or num_workers < 0 or (limit is not None and limit < 1):
+            msg = (
+                "expected batch_size >= 1, num_workers >= 0 and limit >= 1 or null, got "
+                f"batch_size={batch_size}, num_workers={num_workers}, limit={limit}"
+            )
+            raise ConfigError(msg)
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.limit = limit
+
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """The ids this run is expected to score, in order."""
+        return self.dataset.sample_ids[: self.limit]
+
+    def predict_dataloader(self) -> DataLoader[tuple[Sample, ...]]:
+        """Build the loader of this rank's shard; called by Lightning."""
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return DataLoader(
+            self.dataset,
+            batch_size=self.batch_size,
+            sampler=ShardSampler(len(self.sample_ids), rank=rank, world_size=world_size),
+            num_workers=self.num_workers,
+            collate_fn=group_by_size,  # type: ignore[arg-type]
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def transfer_batch_to_device(
+        self, batch: tuple[Sample, ...], device: torch.device, dataloader_idx: int
+    ) -> tuple[Sample, ...]:
+        """Move a batch to the device of its rank; Lightning's hook."""
+        return tuple(sample.to(device, non_blocking=True) for sample in batch)

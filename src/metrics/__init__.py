@@ -1,0 +1,1 @@
+"""Metrics: aligned depth and ground truth in, one number per image out."""

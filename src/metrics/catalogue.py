@@ -1,0 +1,34 @@
+"""The built-in metrics by name."""
+
+import importlib
+from types import MappingProxyType
+from typing import Final
+
+from src.core.errors import ConfigError
+from src.metrics import depth
+from src.metrics.base import DepthMetric
+
+_BUILT_IN: Final = (depth.AbsRel,)
+METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
+
+
+def metric_named(name: str) -> type[DepthMetric]:
+    """Return the metric class of that name, or the class at a dotted import path.
+
+    Raises:
+        ConfigError: if there is none, or what is there is not a `DepthMetric`.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute) if module else None
+    except (ImportError, AttributeError) as error:
+        msg = f"metric {name!r}: expected an importable DepthMetric class, but {error}"
+        raise ConfigError(msg) from error
+    if not (isinstance(found, type) and issubclass(found, DepthMetric)):
+        msg = (
+            f"unknown metric {name!r}: expected one of {', '.join(METRICS)}, or the dotted path of a DepthMetric class"
+        )
+        raise ConfigError(msg)
+    return found

@@ -1,0 +1,113 @@
+"""DepthModel: the predict-only Lightning system every depth model is wrapped in."""
+
+import abc
+import dataclasses
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from src.core.errors import PredictionError
+from src.core.prediction import OutputSpace, Prediction
+from src.core.sample import Sample
+
+Resolution = int | Literal["default", "native"]
+"""default: what the model's authors evaluate at; native: the image's own size; an int: that many pixels, by the
+family's own rule (short side, long side, square)."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a model's numbers come from, as recorded beside them.
+
+    Attributes:
+        weights: hub id, path or "none" for a model that has no weights.
+        revision: exact commit or content hash of the weights, "" where there is none.
+        random_weights: whether the weights are untrained; such cells are labelled and never ranked.
+        uses_ground_truth: whether the model was shown the answer; such cells are labelled and never ranked.
+        parameters: number of parameters.
+    """
+
+    weights: str
+    revision: str = ""
+    random_weights: bool = False
+    uses_ground_truth: bool = False
+    parameters: int = 0
+
+
+class DepthModel(LightningModule, abc.ABC):
+    """Base of all models. A subclass sets `space` and writes `load`, `input_size`, `infer` and `provenance`.
+
+    Construction is cheap and touches no file: weights are read in `load`, which Lightning triggers through
+    `configure_model` in the process (and rank) that will use them.
+    """
+
+    space: OutputSpace
+    uses_ground_truth: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_loaded = False
+
+    @abc.abstractmethod
+    def load(self) -> None:
+        """Build the network and read its weights into submodules of `self`, on the CPU.
+
+        Raises:
+            CheckpointError: if the weights cannot be found, fetched or fitted.
+        """
+
+    @abc.abstractmethod
+    def input_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (height, width) the network sees for an image of `size` (height, width), in pixels."""
+
+    @abc.abstractmethod
+    def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
+        """Predict for a batch of images on the device they are on.
+
+        Args:
+            image: (b, 3, h, w) sRGB bytes.
+            sample_id: name of each image, the only thing besides the image that noise may depend on.
+
+        Returns:
+            (b, 1, h, w) float at the size of the images, in the units of `space`.
+        """
+
+    @property
+    @abc.abstractmethod
+    def provenance(self) -> Provenance:
+        """What the weights are; complete once loaded."""
+
+    def configure_model(self) -> None:
+        """Load the weights once; called by Lightning in every process before prediction."""
+        if not self._is_loaded:
+            self.load()
+            self._is_loaded = True
+        self.eval()
+
+    def predict(self, sample: Sample) -> Prediction:
+        """Predict for one batch. Only models that must see more than the image (the oracle) override this."""
+        return self.as_prediction(self.infer(sample.image, sample.sample_id), sample)
+
+    def as_prediction(self, values: Float[Tensor, "..."], sample: Sample) -> Prediction:
+        """Wrap predicted values of shape (b, 1, h, w) after checking that they are on the grid of `sample`.
+
+        Raises:
+            PredictionError: if the shape differs or the values are not floating point.
+        """
+        expected = tuple(sample.depth.shape)
+        if tuple(values.shape) != expected or not values.is_floating_point():
+            msg = (
+                f"{type(self).__name__}.infer: expected floating-point values of shape {expected} for "
+                f"{sample.sample_id[0]!r}, got {values.dtype} of shape {tuple(values.shape)}; resize the prediction to "
+                "the size of the image and add the channel axis"
+            )
+            raise PredictionError(msg)
+        return Prediction(values=values.float(), space=self.space, input_size=self.input_size(sample.size))
+
+    @torch.inference_mode()
+    def predict_step(self, batch: tuple[Sample, ...], batch_idx: int = 0) -> tuple[Prediction, ...]:
+        """Predict for every image size in the batch; Lightning's hook."""
+        return tuple(self.predict(sample) for sample in batch)

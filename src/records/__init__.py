@@ -1,0 +1,1 @@
+"""Per-image records on disk: the product. Every table, dashboard and mean is a view of them. No torch here."""

@@ -1,0 +1,132 @@
+"""What is written about a cell: one measurement of one model on one data variant."""
+
+import dataclasses
+from typing import Any, Literal
+
+ImageStatus = Literal["ok", "skipped", "failed"]
+
+RECORDS_FILE = "records.jsonl"
+MANIFEST_FILE = "manifest.json"
+SUMMARY_FILE = "summary.json"
+CONFIG_FILE = "config.yaml"
+PANELS_FOLDER = "panels"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRecord:
+    """One image under one protocol.
+
+    Attributes:
+        index: position in the split.
+        sample_id: name of the image, unique in the split.
+        group: slice of the split in reports; "" for none.
+        protocol: protocol name.
+        protocol_version: its version.
+        status: ok; skipped (no valid pixel: the data's fault); failed (non-finite prediction: the model's fault).
+        valid_pixels: number of pixels scored.
+        scale: fitted scale, or None where undefined.
+        shift: fitted shift, metres or 1/m as the protocol fits, or None where undefined.
+        errors: metric name -> value, None where undefined.
+        input_size: (height, width) in pixels of what the network saw.
+        seconds: inference time of the batch divided by its images.
+    """
+
+    index: int
+    sample_id: str
+    group: str
+    protocol: str
+    protocol_version: int
+    status: ImageStatus
+    valid_pixels: int
+    scale: float | None
+    shift: float | None
+    errors: dict[str, float | None]
+    input_size: tuple[int, int]
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class MetricInfo:
+    """Unit and direction of a metric, so that a report needs no code of ours to read it."""
+
+    unit: str
+    higher_is_better: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolInfo:
+    """What a protocol was when it was applied.
+
+    Attributes:
+        version: of the protocol.
+        fitted_in: quantity that scale and shift were fitted in.
+        clip: (nearest, farthest) metres predictions were clipped to, or None.
+        metrics: by name.
+    """
+
+    version: int
+    fitted_in: str
+    clip: tuple[float, float] | None
+    metrics: dict[str, MetricInfo]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunManifest:
+    """Everything about a cell that is not per image; written last, so its presence means the cell is complete.
+
+    Attributes:
+        schema: version of this layout.
+        model: yaml name of the model, as on the command line.
+        data: yaml name of the data variant.
+        resolution: as on the command line.
+        fingerprint: hash of the measurement; names the folder.
+        config: the resolved configuration of the measurement.
+        output_space: of the model's predictions.
+        weights: hub id, path or "none".
+        revision: exact revision of the weights, "" if none.
+        random_weights: the weights are untrained: never ranked.
+        uses_ground_truth: the model was shown the answer: never ranked.
+        parameters: number of model parameters.
+        protocols: scored protocols.
+        not_applicable: requested protocols that cannot score the output space.
+        expected: images in the run.
+        limited: only a part of the split was asked for: never ranked.
+        scored, skipped, failed: protocol -> number of images.
+        seed: of stochastic models.
+        world_size: processes.
+        device: name of the accelerator or processor.
+        dtype: of the network's arithmetic.
+        images_per_second: images divided by the time of the prediction loop, start-up excluded.
+        git_revision: of this software, "" outside a checkout; "+dirty" marks uncommitted changes.
+        versions: package -> version.
+        started, finished: UTC, ISO 8601.
+    """
+
+    schema: int = 1
+    model: str
+    data: str
+    resolution: str
+    fingerprint: str
+    config: dict[str, Any]
+    output_space: str
+    weights: str
+    revision: str
+    random_weights: bool
+    uses_ground_truth: bool
+    parameters: int
+    protocols: dict[str, ProtocolInfo]
+    not_applicable: list[str]
+    expected: int
+    limited: bool
+    scored: dict[str, int]
+    skipped: dict[str, int]
+    failed: dict[str, int]
+    seed: int
+    world_size: int
+    device: str
+    dtype: str
+    images_per_second: float
+    git_revision: str
+    versions: dict[str, str]
+    started: str
+    finished: str
