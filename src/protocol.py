@@ -40,9 +40,9 @@ class Scores:
         aligned: what was scored, after clipping.
     """
 
-    errors: dict[str, Float[Tensor, "b"]]
-    status: Int[Tensor, "b"]
-    valid_pixels: Int[Tensor, "b"]
+    errors: dict[str, Float[Tensor, " b"]]
+    status: Int[Tensor, " b"]
+    valid_pixels: Int[Tensor, " b"]
     aligned: Aligned
 
 
@@ -104,9 +104,9 @@ class EvalProtocol:
         self,
         prediction: Prediction,
         sample: Sample,
-        errors: dict[str, Float[Tensor, "b"]],
-        valid_pixels: Int[Tensor, "b"],
-    ) -> Int[Tensor, "b"]:
+        errors: dict[str, Float[Tensor, " b"]],
+        valid_pixels: Int[Tensor, " b"],
+    ) -> Int[Tensor, " b"]:
         failed = (~prediction.values.isfinite() & sample.valid).flatten(1).any(1)
         for metric in self.metrics:
             if not metric.may_be_undefined:

@@ -28,6 +28,6 @@ class Aligned:
     """
 
     depth: Float[Tensor, "b 1 h w"]
-    scale: Float[Tensor, "b"]
-    shift: Float[Tensor, "b"]
+    scale: Float[Tensor, " b"]
+    shift: Float[Tensor, " b"]
     fitted_in: FittedIn

@@ -9,12 +9,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-def count(valid: Bool[Tensor, "b 1 h w"]) -> Int[Tensor, "b"]:
+def count(valid: Bool[Tensor, "b 1 h w"]) -> Int[Tensor, " b"]:
     """Number of valid pixels of each image, (b,) int64."""
     return valid.flatten(1).sum(1)
 
 
-def mean(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b"]:
+def mean(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
     """Mean over the valid pixels of each image, (b,) float64; NaN for an empty mask.
 
     >>> valid = torch.tensor([True, True, False]).reshape(1, 1, 1, 3)
@@ -25,7 +25,7 @@ def mean(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Fl
     return kept.sum(1) / count(valid)
 
 
-def median(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b"]:
+def median(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
     """Median over the valid pixels of each image, the mean of the two middle values where their count is even.
 
     Args:

@@ -29,7 +29,7 @@ class DepthMetric(PerImage, abc.ABC):
         super().__init__(columns=(self.name,))
 
     @abc.abstractmethod
-    def per_image(self, aligned: Aligned, sample: Sample) -> Float[Tensor, "b"]:
+    def per_image(self, aligned: Aligned, sample: Sample) -> Float[Tensor, " b"]:
         """Return the error of each image, (b,) float64."""
 
     def update(self, aligned: Aligned, sample: Sample) -> None:  # type: ignore[override]

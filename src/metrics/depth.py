@@ -16,6 +16,6 @@ class AbsRel(DepthMetric):
     unit = "fraction"
     higher_is_better = False
 
-    def per_image(self, aligned: Aligned, sample: Sample) -> Float[Tensor, "b"]:
+    def per_image(self, aligned: Aligned, sample: Sample) -> Float[Tensor, " b"]:
         """See `src.metrics.functional.depth.abs_rel`."""
         return F.abs_rel(aligned.depth, sample.depth, sample.valid)

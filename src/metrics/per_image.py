@@ -27,7 +27,7 @@ class PerImage(Metric):
         self.add_state("values", [], dist_reduce_fx="cat")
         self.add_state("index", [], dist_reduce_fx="cat")
 
-    def update(self, values: Float[Tensor, "b k"], index: Int[Tensor, "b"]) -> None:
+    def update(self, values: Float[Tensor, "b k"], index: Int[Tensor, " b"]) -> None:
         """Add the values of b images.
 
         Args:
@@ -43,7 +43,7 @@ class PerImage(Metric):
         self.index.append(torch.zeros(0, dtype=torch.int64, device=self.device))
         super()._sync_dist(*args, **kwargs)  # type: ignore[arg-type]
 
-    def table(self) -> tuple[Int[Tensor, "n"], Float[Tensor, "n k"]]:
+    def table(self) -> tuple[Int[Tensor, " n"], Float[Tensor, "n k"]]:
         """Return the index, ascending and unique, and the values of the images seen."""
         index = dim_zero_cat(self.index) if self.index else torch.zeros(0, dtype=torch.int64)
         values = dim_zero_cat(self.values) if self.values else torch.zeros(0, len(self.columns), dtype=torch.float64)

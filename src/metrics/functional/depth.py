@@ -5,7 +5,6 @@ In every function: `depth` is the aligned prediction p and `target` the ground t
 Formulas as in Eigen et al. 2014 and the KITTI devkit; where papers differ, each form has its own name.
 """
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from src.core import masked
 
 Map = Float[Tensor, "b 1 h w"]
 Mask = Bool[Tensor, "b 1 h w"]
-PerImage = Float[Tensor, "b"]
+PerImage = Float[Tensor, " b"]
 
 
 def abs_rel(depth: Map, target: Map, valid: Mask) -> PerImage:
