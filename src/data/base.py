@@ -180,11 +180,11 @@ class DepthDataModule(LightningDataModule):
         """Build the loader of this rank's shard; called by Lightning."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return DataLoader(
-            self.dataset,
+            self.dataset,  # type: ignore[arg-type]  # collating makes tuples of the samples
             batch_size=self.batch_size,
             sampler=ShardSampler(len(self.sample_ids), rank=rank, world_size=world_size),
             num_workers=self.num_workers,
-            collate_fn=group_by_size,  # type: ignore[arg-type]
+            collate_fn=group_by_size,
             pin_memory=torch.cuda.is_available(),
         )
 

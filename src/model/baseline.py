@@ -1,5 +1,7 @@
 """Baselines that need no weights and give every benchmark its floor."""
 
+import math
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -60,5 +62,5 @@ class Center(Baseline):
         rows = torch.arange(h, device=image.device, dtype=torch.float32) + 0.5 - h / 2
         columns = torch.arange(w, device=image.device, dtype=torch.float32) + 0.5 - w / 2
         distance = torch.hypot(rows[:, None], columns[None, :])
-        corner = (h**2 + w**2) ** 0.5 / 2
+        corner = math.hypot(h, w) / 2
         return (1 - distance / corner).expand(b, 1, h, w)
