@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -62,15 +61,15 @@ class Sample:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Sample":
         """Return the same batch with its tensors on `device`."""
         return self._map(lambda value: value.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self) -> Self:
+    def pin_memory(self) -> "Sample":
         """Return the same batch in page-locked memory; called by the data loader."""
         return self._map(lambda value: value.pin_memory())
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Self:
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Sample":
         changed = {name: change(value) for name, value in self.tensors().items()}
         return dataclasses.replace(self, **changed)  # type: ignore[arg-type]
 
