@@ -6,6 +6,8 @@ from enum import StrEnum
 from jaxtyping import Float
 from torch import Tensor
 
+from src.core.errors import ConfigError
+
 
 class OutputSpace(StrEnum):
     """What is unknown about predicted values p relative to the true z-depth z (disparity means 1/z, in 1/m).
@@ -22,6 +24,22 @@ class OutputSpace(StrEnum):
     """z = s p + t with unknown s, t."""
     AFFINE_DISPARITY = "affine_disparity"
     """1/z = s p + t with unknown s, t."""
+
+    @classmethod
+    def named(cls, name: str) -> "OutputSpace":
+        """Return the space that a configuration names.
+
+        Raises:
+            ConfigError: if there is none of that name.
+
+        >>> OutputSpace.named("affine_depth")
+        <OutputSpace.AFFINE_DEPTH: 'affine_depth'>
+        """
+        try:
+            return cls(name)
+        except ValueError:
+            msg = f"expected an output space out of {', '.join(cls)}, got {name!r}"
+            raise ConfigError(msg) from None
 
     @property
     def is_disparity(self) -> bool:
