@@ -1,0 +1,51 @@
+"""Image files as sRGB bytes, or an error: nothing is rotated, blended or cut to 8 bits in passing."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, ImageFile
+
+from src.core.errors import DataError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+"""File types `read_rgb` reads, in lower case; upper case is accepted too."""
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+_LOSSLESS_TO_RGB = ("RGB", "L", "P", "1")
+
+
+def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """Read an 8-bit image; grey and palette images become RGB without loss.
+
+    Raises:
+        DataError: if the file is missing, damaged, 16-bit, transparent, in another colour space, animated, or tagged
+            to be shown rotated (its ground truth could be meant for either orientation).
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            fault = _fault(image)
+            if fault is None:
+                return np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        msg = f"{path}: expected a readable image ({', '.join(_FORMATS)}): {error}"
+        raise DataError(msg) from error
+    msg = f"{path}: {fault}"
+    raise DataError(msg)
+
+
+def _fault(image: ImageFile.ImageFile) -> str | None:
+    """What keeps `image` from being read as it is, with the way out; None if nothing does."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if ";16" in str(image.tile):  # Pillow would drop the lower byte of 16-bit colour without a word
+        return "expected 8 bits per channel, got 16; convert the image to 8-bit sRGB"
+    if image.mode not in _LOSSLESS_TO_RGB or "transparency" in image.info:
+        return f"expected an opaque RGB or grey image, got mode {image.mode!r} with {[*image.info]}; convert it to RGB"
+    if getattr(image, "n_frames", 1) > 1:
+        return "expected one picture, got several in one file; save the one that is meant as a file of its own"
+    if orientation != 1:
+        return (
+            f"expected an image stored upright, got EXIF orientation {orientation}; rotate the pixels to match the "
+            "ground truth and remove the tag"
+        )
+    return None
