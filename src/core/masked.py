@@ -25,6 +25,12 @@ def mean(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Fl
     return kept.sum(1) / count(valid)
 
 
+def largest(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
+    """Largest of the valid pixels of each image, (b,) float64; NaN for an empty mask or NaN inside it."""
+    top = torch.where(valid, values, -torch.inf).flatten(1).amax(1).double()
+    return torch.where(count(valid) == 0, torch.nan, top)
+
+
 def median(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
     """Median over the valid pixels of each image, the mean of the two middle values where their count is even.
 
