@@ -1,0 +1,39 @@
+# Leadline. Every target makes its own environment in $(VENV) first; a second call installs nothing.
+VENV ?= .venv
+PYTHON ?= python3
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.leadline
+
+.PHONY: help demo test check bench install clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## create the environment with tested versions
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Leadline needs Python 3.11 or later, this is " + sys.version.split()[0] + "; call make PYTHON=python3.12, say")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --upgrade pip
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[sweep,dev]'
+	touch $@
+
+demo: $(STAMP) ## run baselines, the oracle and one network with random weights, offline, and write a report
+	$(RUN)/python -m src.eval --multirun experiment=demo,demo_network resolution=native,128 data=sample,synthetic_small
+	$(RUN)/python -m src.report outputs --output outputs/report.html
+
+test: $(STAMP) ## run all tests with branch coverage
+	$(RUN)/python -m pytest -q -n 2 --cov --cov-report=term
+
+check: $(STAMP) ## lint, format, types, import contracts
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+bench: $(STAMP) ## measure speed; writes outputs/bench
+	$(RUN)/python -m benchmarks.scoring
+
+clean: ## remove the environment and caches, keep outputs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

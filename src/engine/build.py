@@ -1,0 +1,56 @@
+"""Configuration to objects: the only place that instantiates."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from omegaconf import DictConfig
+
+from src.core.errors import ConfigError, LeadlineError
+from src.protocol import EvalProtocol
+
+if TYPE_CHECKING:
+    from src.engine.publish import Logger
+
+
+def build_model(cfg: DictConfig) -> LightningModule:
+    """Build the model of `cfg.model`; weights are read later, in the process that uses them."""
+    return _instantiate(cfg.model, "model", LightningModule)
+
+
+def build_datamodule(cfg: DictConfig) -> LightningDataModule:
+    """Build the data module of `cfg.datamodule` with the data set of `cfg.data`."""
+    return _instantiate(cfg.datamodule, "data", LightningDataModule)
+
+
+def build_protocols(cfg: DictConfig) -> dict[str, EvalProtocol]:
+    """Build the protocols of `cfg.protocol`, by name."""
+    return {name: _instantiate(node, f"protocol {name}", EvalProtocol) for name, node in cfg.protocol.items()}
+
+
+def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback]) -> Trainer:
+    """Build the trainer of `cfg.trainer`."""
+    return _instantiate(cfg.trainer, "trainer", Trainer, callbacks=list(callbacks))
+
+
+def build_logger(cfg: DictConfig) -> "Logger":
+    """Build the logger of `cfg.logger`."""
+    logger: Logger = _instantiate(cfg.logger, "logger", object)
+    return logger
+
+
+def _instantiate(node: DictConfig, what: str, kind: type, **extra: Any) -> Any:
+    try:
+        built = instantiate(node, **extra)
+    except InstantiationException as error:
+        # hydra wraps what the constructor raised; a message meant for the user must reach the user
+        if isinstance(error.__cause__, LeadlineError):
+            raise error.__cause__ from None
+        msg = f"{what}: cannot be built from its configuration: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(built, kind):
+        msg = f"{what}: expected _target_ to name a {kind.__name__}, got {type(built).__name__}"
+        raise ConfigError(msg)
+    return built

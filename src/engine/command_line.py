@@ -1,0 +1,58 @@
+"""What surrounds hydra on the command line: help, errors, sweeps, exit codes. Imports nothing heavy."""
+
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from src.engine import sweep
+from src.engine.explain import explain
+from src.engine.overview import overview
+
+_MULTIRUN = {"-m", "--multirun"}
+
+
+def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: list[str]) -> int:
+    """Run a hydra task and return the exit code: 0, or 1 if it, or a cell of its sweep, failed.
+
+    Args:
+        task: the function decorated by `hydra.main`; reads `sys.argv`.
+        conf: folder of the configuration.
+        config: name of the primary configuration.
+        arguments: `sys.argv`, which a sweep extends by its ledger.
+    """
+    options = set(arguments[1:])
+    if options & {"-h", "--help"}:
+        print(overview(conf, config))  # noqa: T201  # what --help is for
+        return 0
+    # hydra re-raises errors instead of printing them in its own words
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    if not options & _MULTIRUN:
+        return _guard(task)
+    folder = Path.cwd() / "outputs" / ".sweeps"  # below the working folder, which all machines of a cluster share
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = folder / f"{uuid.uuid4().hex}.jsonl"
+    arguments.append(f"+sweep_ledger={ledger}")
+    try:
+        code = _guard(task)
+    finally:
+        outcomes = sweep.read(ledger)
+        if outcomes:
+            sweep.print_outcomes(outcomes, Console())
+        ledger.unlink(missing_ok=True)
+    return max(code, int(any(outcome.status == "failed" for outcome in outcomes)))
+
+
+def _guard(task: Callable[[], None]) -> int:
+    try:
+        task()
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            raise
+        sys.stderr.write(f"error: {message}\n")
+        return 1
+    return 0

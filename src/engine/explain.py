@@ -1,0 +1,45 @@
+"""Errors as a user reads them: what was expected, what exists, how to fix it."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf.errors import OmegaConfBaseException
+
+from src.core.errors import LeadlineError
+
+# what a worker or rank raised arrives as the text of its traceback
+_RAISED_ELSEWHERE = re.compile(r".*src\.core\.errors\.\w+: ", re.DOTALL)
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the message for an error the user can mend, or None for a defect, which deserves its traceback."""
+    text = str(error)
+    if _RAISED_ELSEWHERE.match(text):
+        return _RAISED_ELSEWHERE.sub("", text).strip()
+    if isinstance(error, LeadlineError):
+        return text
+    if isinstance(error, MissingConfigException) and error.options:
+        wanted = (error.missing_cfg_file or "").rpartition("/")[2]
+        return text + _did_you_mean(wanted, error.options)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return text + _known_keys(error)
+    return None
+
+
+def _known_keys(error: BaseException) -> str:
+    """List the keys that exist where an unknown one was set."""
+    cause: Any = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if not isinstance(cause, OmegaConfBaseException) or cause.parent_node is None or cause.key is None:
+        return ""
+    keys = [str(key) for key in cause.parent_node if key != "hydra"]
+    where = cause.full_key.rpartition(".")[0] if cause.full_key else ""
+    listed = f"\nkeys of {where or 'the configuration'}: {', '.join(keys)}"
+    return listed + _did_you_mean(str(cause.key), keys)
+
+
+def _did_you_mean(wanted: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(wanted, list(known), n=3)
+    return f"\ndid you mean {' or '.join(near)}?" if near else ""

@@ -1,0 +1,49 @@
+"""One hydra job: run the cell, show it; in a sweep, report how it ended and let the others go on."""
+
+import logging
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from rich.console import Console
+
+from src.engine import sweep
+from src.engine.explain import explain
+from src.engine.run import run_cell
+from src.engine.table import print_cell
+
+log = logging.getLogger(__name__)
+
+
+def run_job(cfg: DictConfig) -> None:
+    """Run the cell of one job.
+
+    Raises:
+        Exception: what the cell raised, in a single run. In a sweep the ledger is told instead, and the exit code of
+            the whole command follows from it.
+    """
+    job = HydraConfig.get()
+    folder = Path(job.runtime.output_dir)
+    if job.mode == RunMode.RUN:
+        _run_and_show(cfg, folder)
+        return
+    try:
+        _run_and_show(cfg, folder)
+        status, detail = "done", str(folder)
+    except Exception as error:
+        message = explain(error)
+        if message is None:
+            log.exception("%s: failed", folder)
+        else:
+            log.error("%s: %s", folder, message)  # the message is meant for the user, without traceback
+        status, detail = "failed", message or f"{type(error).__name__}: {error}"
+    overrides = " ".join(item for item in job.overrides.task if not item.startswith("+sweep_ledger="))
+    outcome = sweep.CellOutcome(job=job.job.num, overrides=overrides, status=status, detail=detail)  # type: ignore[arg-type]
+    sweep.report(Path(cfg.sweep_ledger), outcome)
+
+
+def _run_and_show(cfg: DictConfig, folder: Path) -> None:
+    cell = run_cell(cfg, folder)
+    if cell is not None:
+        print_cell(cell, Console())

@@ -1,0 +1,98 @@
+"""Assemble what is known about a complete cell."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch import LightningDataModule, LightningModule
+from omegaconf import DictConfig, OmegaConf
+
+from src.engine.environment import git_revision, versions
+from src.engine.measurement import measurement
+from src.engine.scoring import rank_report
+from src.protocol import EvalProtocol
+from src.records.fingerprint import fingerprint
+from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
+
+
+def collect_reports(folder: Path) -> list[dict[str, Any]]:
+    """Read what every process reported and remove the files."""
+    first = json.loads(rank_report(folder, 0).read_text(encoding="utf-8"))
+    files = [rank_report(folder, rank) for rank in range(first["world_size"])]
+    reports = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    for file in files:
+        file.unlink()
+    return reports
+
+
+def build_manifest(
+    cfg: DictConfig,
+    *,
+    model: LightningModule,
+    datamodule: LightningDataModule,
+    protocols: Mapping[str, EvalProtocol],
+    not_applicable: Sequence[str],
+    records: Sequence[SampleRecord],
+    reports: Sequence[Mapping[str, Any]],
+    started: str,
+    finished: str,
+) -> RunManifest:
+    """Describe a cell: what was measured, with what, and what came of it.
+
+    Args:
+        cfg: the composed configuration.
+        model: as built; what is known only after loading comes from the reports.
+        datamodule: as built.
+        protocols: those that were scored.
+        not_applicable: names of those that cannot score the model's output space.
+        records: all of the cell.
+        reports: one of each process, that of process 0 first.
+        started: UTC, ISO 8601.
+        finished: UTC, ISO 8601.
+    """
+    choices = HydraConfig.get().runtime.choices
+    dataset = datamodule.dataset  # type: ignore[attr-defined]
+    expected = len(datamodule.sample_ids)  # type: ignore[attr-defined]
+    counts = Counter((record.protocol, record.status) for record in records)
+    measured = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(measurement(cfg))), resolve=True)
+    return RunManifest(
+        model=choices.model,
+        data=choices.data,
+        resolution=str(cfg.resolution),
+        fingerprint=fingerprint(measurement(cfg)),
+        config=measured,  # type: ignore[arg-type]
+        output_space=str(model.space),
+        **reports[0]["provenance"],
+        protocols={name: _protocol_info(protocol, dataset.depth_range) for name, protocol in protocols.items()},
+        not_applicable=list(not_applicable),
+        expected=expected,
+        limited=expected < len(dataset),
+        scored={name: counts[name, "ok"] for name in protocols},
+        skipped={name: counts[name, "skipped"] for name in protocols},
+        failed={name: counts[name, "failed"] for name in protocols},
+        seed=cfg.seed,
+        world_size=len(reports),
+        device=reports[0]["device"],
+        dtype=reports[0]["precision"],
+        images_per_second=sum(report["images"] for report in reports) / max(report["seconds"] for report in reports),
+        git_revision=git_revision(),
+        versions=versions(),
+        started=started,
+        finished=finished,
+    )
+
+
+def _protocol_info(protocol: EvalProtocol, depth_range: tuple[float, float]) -> ProtocolInfo:
+    metrics = {
+        metric.name: MetricInfo(unit=metric.unit, higher_is_better=bool(metric.higher_is_better))
+        for metric in protocol.metrics
+    }
+    return ProtocolInfo(
+        version=protocol.version,
+        fitted_in=str(protocol.fitted_in),
+        clip=protocol.clip_bounds(depth_range),
+        metrics=metrics,
+    )

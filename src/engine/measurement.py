@@ -1,0 +1,29 @@
+"""What a cell measures, as opposed to how it is computed; its hash names the cell's folder."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from src.records.fingerprint import fingerprint
+
+_MEASURED = ("model", "data", "protocol", "resolution", "seed", "limit")
+
+
+def measurement(cfg: DictConfig) -> dict[str, Any]:
+    """Return the parts of the configuration that can change a number.
+
+    Interpolations stay as written: `${paths.data_dir}/nyu` names the same data on every machine. Trainer, logger,
+    batch size and paths are left out, so more devices or another disk lead to the same folder.
+    """
+    return {key: _plain(cfg._get_node(key)) for key in _MEASURED}
+
+
+def _plain(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node._value()
+
+
+def register_resolvers() -> None:
+    """Make `${fingerprint:}` available to the configuration; safe to call again."""
+    OmegaConf.register_new_resolver(
+        "fingerprint", lambda *, _root_: fingerprint(measurement(_root_)), replace=True, use_cache=False
+    )

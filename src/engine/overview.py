@@ -1,0 +1,44 @@
+"""The text of --help: every group, its choices with one line each, and the run-wide values."""
+
+from pathlib import Path
+
+import yaml
+
+_HYDRA_GROUPS = {"hydra"}
+
+
+def overview(conf: Path, config: str) -> str:
+    """Describe the command line from the configuration files themselves.
+
+    The one line of a choice is the comment on the first line of its file.
+    """
+    primary = conf / f"{config}.yaml"
+    lines = [_first_comment(primary), ""]
+    for group in sorted(folder for folder in conf.iterdir() if folder.is_dir() and folder.name not in _HYDRA_GROUPS):
+        choices = sorted(group.rglob("*.yaml"))
+        if not choices:
+            continue
+        lines.append(f"{group.name}=")
+        names = [str(choice.relative_to(group).with_suffix("")) for choice in choices]
+        width = max(len(name) for name in names)
+        lines += [f"  {name:{width}}  {_first_comment(path)}" for name, path in zip(names, choices, strict=True)]
+        lines.append("")
+    values = yaml.safe_load(primary.read_text(encoding="utf-8"))
+    lines.append("values")
+    for line in primary.read_text(encoding="utf-8").splitlines():
+        key, separator, rest = line.partition(":")
+        if separator and key.isidentifier() and not isinstance(values[key], dict | list):
+            value, _, comment = rest.partition("#")
+            lines.append(f"  {f'{key}={value.strip()}':{24}}{comment.strip()}")
+    lines += [
+        "",
+        "Several protocols are selected as protocol=[midas,metric]. Any value below a choice can be set too, such as",
+        "model.weights=<folder>. -m sweeps comma-separated choices: -m model=ramp,constant resolution=native,384.",
+        "--cfg job prints the composed configuration and --config-dir <folder> adds your own choices.",
+    ]
+    return "\n".join(lines)
+
+
+def _first_comment(path: Path) -> str:
+    with path.open(encoding="utf-8") as file:
+        return file.readline().removeprefix("#").strip()

@@ -1,0 +1,140 @@
+"""Run one cell: compose -> build -> predict and score -> records, summary, manifest."""
+
+import datetime
+import logging
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.warnings import PossibleUserWarning
+from omegaconf import DictConfig, OmegaConf
+
+from src.core.errors import ConfigError, RecordsError
+from src.core.prediction import OutputSpace
+from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
+from src.engine.manifest import build_manifest, collect_reports
+from src.engine.measurement import measurement
+from src.engine.scoring import ScoringCallback
+from src.protocol import EvalProtocol
+from src.records.aggregate import summarise
+from src.records.fingerprint import fingerprint
+from src.records.reader import Cell, is_complete, read_cell
+from src.records.schema import CONFIG_FILE, SUMMARY_FILE
+from src.records.writer import clear, merge, write_json, write_manifest
+
+log = logging.getLogger(__name__)
+
+
+def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
+    """Score one model on one data variant, unless that has been done.
+
+    Args:
+        cfg: the composed configuration.
+        folder: of the cell.
+
+    Returns:
+        The complete cell, or None in a process other than the first of a multi-process run.
+
+    Raises:
+        LeadlineError: for everything the user can mend.
+    """
+    is_main = rank_zero_only.rank == 0
+    if is_main and is_complete(folder) and not cfg.force:
+        log.info("Already finished, so nothing was run; force=true runs it again.")
+        return read_cell(folder)
+    started = _now()
+    _quieten()
+    model, datamodule = build_model(cfg), build_datamodule(cfg)
+    protocols, not_applicable = _applicable(build_protocols(cfg), model)
+    scoring = ScoringCallback(
+        protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels
+    )
+    trainer = build_trainer(cfg, [scoring])
+    _refuse_relaunch_in_sweep(trainer)
+    sample_ids: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
+    if is_main:
+        clear(folder)
+        OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
+    with build_logger(cfg) as logger:
+        trainer.predict(model, datamodule=datamodule, return_predictions=False)
+        if not is_main:
+            return None
+        reports = collect_reports(folder)
+        records = merge(folder, len(reports), sample_ids, list(protocols))
+        summary = summarise(records)
+        _check_means(summary, reports[0]["means"])
+        manifest = build_manifest(
+            cfg,
+            model=model,
+            datamodule=datamodule,
+            protocols=protocols,
+            not_applicable=not_applicable,
+            records=records,
+            reports=reports,
+            started=started,
+            finished=_now(),
+        )
+        write_json(folder / SUMMARY_FILE, summary)
+        write_manifest(folder, manifest)
+        cell = Cell(folder=folder, manifest=manifest, records=records)
+        logger.publish(cell)
+    return cell
+
+
+def _applicable(
+    protocols: Mapping[str, EvalProtocol], model: LightningModule
+) -> tuple[dict[str, EvalProtocol], list[str]]:
+    space: OutputSpace = model.space  # type: ignore[assignment]
+    applicable = {name: protocol for name, protocol in protocols.items() if protocol.supports(space)}
+    if not applicable:
+        msg = (
+            f"none of the requested protocols ({', '.join(protocols)}) can score {space.value} predictions: expected "
+            f"protocols for this space; `python -m src.protocols --space {space.value}` lists them"
+        )
+        raise ConfigError(msg)
+    return applicable, [name for name in protocols if name not in applicable]
+
+
+def _refuse_relaunch_in_sweep(trainer: Trainer) -> None:
+    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    if in_sweep and isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
+        msg = (
+            "a sweep (-m) cannot use a trainer that starts one process per device from the command line, since every "
+            "process would walk the whole sweep; use trainer=ddp_spawn, or one device per cell with "
+            "hydra/launcher=joblib"
+        )
+        raise ConfigError(msg)
+
+
+def _check_means(
+    summary: Mapping[str, Mapping[str, Mapping[str, Any]]], means: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Hold the means of the records on disk against those the metrics computed across processes."""
+    for protocol, estimates in summary.items():
+        for metric, estimate in estimates.items():
+            recorded, computed = estimate["mean"], means[protocol][metric]
+            undefined = recorded is None or computed is None
+            if recorded is not computed if undefined else not math.isclose(recorded, computed, rel_tol=1e-9):
+                msg = (
+                    f"{protocol} {metric}: the records' mean {recorded} differs from the metric's {computed}; this is "
+                    "a defect of the software, please report it"
+                )
+                raise RecordsError(msg)
+
+
+def _quieten() -> None:
+    """Silence what Lightning says about its own set-up; warnings about the run still come through."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*", category=PossibleUserWarning)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,186 @@
+"""ScoringCallback: scores predictions while the trainer runs, in every process, and writes the records."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from src.core.errors import ConfigError
+from src.core.prediction import Prediction
+from src.core.sample import Sample
+from src.engine.environment import device_name
+from src.engine.panels import PanelWriter
+from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
+from src.records.schema import SampleRecord
+from src.records.writer import RecordWriter, finite, write_json
+
+
+def rank_report(folder: Path, rank: int) -> Path:
+    """Where process `rank` leaves what only it knows: timings, device, provenance and the means it computed."""
+    return folder / f"rank{rank}.json"
+
+
+class ScoringCallback(Callback):
+    """Scores every batch under every protocol, in one pass of inference.
+
+    Args:
+        protocols: by name; all of them support the model's output space.
+        folder: of the cell.
+        fingerprint: of the measurement; processes that disagree on it refuse to score together.
+        panels: number of images whose pictures are kept.
+    """
+
+    def __init__(self, *, protocols: Mapping[str, EvalProtocol], folder: Path, fingerprint: str, panels: int) -> None:
+        self.protocols = dict(protocols)
+        self.folder = folder
+        self.fingerprint = fingerprint
+        self.panels = PanelWriter(folder, count=panels)
+        self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
+        self._clock = _Clock()
+        self._writer: RecordWriter | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Check that all processes compute the same measurement, and make arithmetic repeatable."""
+        agreed = trainer.strategy.broadcast(self.fingerprint)
+        if agreed != self.fingerprint:
+            msg = (
+                f"process {trainer.global_rank} was given measurement {self.fingerprint}, process 0 {agreed}: their "
+                "command lines differ; start all processes with the same one"
+            )
+            raise ConfigError(msg)
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.deterministic = True
+        # the cuDNN flag of its own: convolutions default to TF32 whatever the matmul precision
+        torch.backends.cudnn.allow_tf32 = False
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open this process's file of records."""
+        self._writer = RecordWriter(self.folder, trainer.global_rank)
+        for metric in self._metrics.values():
+            metric.to(pl_module.device)
+
+    def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Start the clock of the batch."""
+        self._clock.start(pl_module.device)
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: tuple[Sample, ...],
+        *_: Any,
+    ) -> None:
+        """Score a batch: errors on the device, one transfer per image size, records to disk."""
+        seconds = self._clock.inferred(pl_module.device) / sum(len(sample) for sample in batch)
+        predictions: tuple[Prediction, ...] = outputs
+        for sample, prediction in zip(batch, predictions, strict=True):
+            scores = {name: protocol.evaluate(prediction, sample) for name, protocol in self.protocols.items()}
+            for name, metric in self._metrics.items():
+                metric.update(scores[name], sample)
+            self._write(sample, prediction, scores, seconds)
+            self.panels.write(sample, {name: score.aligned for name, score in scores.items()})
+        self._clock.finished(sum(len(sample) for sample in batch))
+
+    def _write(self, sample: Sample, prediction: Prediction, scores: Mapping[str, Scores], seconds: float) -> None:
+        columns = torch.cat([_columns(score) for score in scores.values()], dim=1)
+        rows: list[list[float]] = columns.tolist()
+        records = []
+        for position, row in enumerate(rows):
+            values = iter(row)
+            for name, protocol in self.protocols.items():
+                status, valid_pixels, scale, shift = (next(values) for _ in range(4))
+                records.append(
+                    SampleRecord(
+                        index=sample.index[position],
+                        sample_id=sample.sample_id[position],
+                        group=sample.group[position],
+                        protocol=name,
+                        protocol_version=protocol.version,
+                        status=Status(int(status)).name.lower(),  # type: ignore[arg-type]
+                        valid_pixels=int(valid_pixels),
+                        scale=finite(scale),
+                        shift=finite(shift),
+                        errors={metric: finite(next(values)) for metric in protocol.metric_names},
+                        input_size=prediction.input_size,
+                        seconds=seconds,
+                    )
+                )
+        assert self._writer is not None  # noqa: S101  # opened in on_predict_start
+        self._writer.write(records)
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the file and leave this process's report; returns when every process has done so."""
+        means = {
+            name: {key: finite(float(value)) for key, value in metric.compute().items()}
+            for name, metric in self._metrics.items()
+        }
+        report = {
+            "world_size": trainer.world_size,
+            "device": device_name(pl_module.device),
+            "precision": trainer.precision,
+            "images": self._clock.images,
+            "seconds": self._clock.seconds,
+            "means": means,
+            "provenance": dataclasses.asdict(pl_module.provenance),  # type: ignore[call-overload]
+        }
+        self._close()
+        write_json(rank_report(self.folder, trainer.global_rank), report)
+        trainer.strategy.barrier()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Keep what was scored so far."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+def _columns(scores: Scores) -> Tensor:
+    """Stack what a record needs into (b, 4 + k) float64, so that one transfer brings a whole batch to the host."""
+    head = (scores.status, scores.valid_pixels, scores.aligned.scale, scores.aligned.shift)
+    return torch.stack([value.double() for value in (*head, *scores.errors.values())], dim=1)
+
+
+class _Clock:
+    """Times the prediction loop; the first batch, which pays for start-up, counts only if it is the only one."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.seconds = 0.0
+        self._batches = 0
+        self._loop_start = 0.0
+        self._batch_start = 0.0
+
+    def start(self, device: torch.device) -> None:
+        _synchronise(device)
+        self._batch_start = time.perf_counter()
+        if self._batches == 0:
+            self._loop_start = self._batch_start
+
+    def inferred(self, device: torch.device) -> float:
+        """Return the seconds since the batch started, inference complete."""
+        _synchronise(device)
+        return time.perf_counter() - self._batch_start
+
+    def finished(self, images: int) -> None:
+        now = time.perf_counter()
+        if self._batches == 1:
+            self.images = 0
+        self.images += images
+        self.seconds = now - self._loop_start
+        if self._batches == 0:
+            self._loop_start = now
+        self._batches += 1
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

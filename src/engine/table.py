@@ -1,0 +1,44 @@
+"""The result table a run prints."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from src.records.aggregate import estimates, unranked_because
+from src.records.reader import Cell
+
+
+def print_cell(cell: Cell, console: Console) -> None:
+    """Print a cell's means with their protocol, uncertainty and counts, and where it lies."""
+    manifest = cell.manifest
+    table = Table(title=Text(f"{manifest.model} on {manifest.data}, resolution {manifest.resolution}"))
+    for heading in ("protocol", "metric"):
+        table.add_column(heading)
+    for heading in ("value", "std. error", "scored", "skipped", "failed"):
+        table.add_column(heading, justify="right")
+    for protocol, by_metric in estimates(cell.records).items():
+        info = manifest.protocols[protocol]
+        counts = [str(count[protocol]) for count in (manifest.scored, manifest.skipped, manifest.failed)]
+        table.add_section()
+        for row, (metric, estimate) in enumerate(by_metric.items()):
+            table.add_row(
+                f"{protocol} v{info.version}" if row == 0 else "",
+                f"{metric} {'↑' if info.metrics[metric].higher_is_better else '↓'}",
+                _number(estimate.mean),
+                _number(estimate.standard_error),
+                *counts,
+            )
+    console.print(table)
+    reasons = dict.fromkeys(
+        reason for protocol in manifest.protocols for reason in unranked_because(manifest, protocol)
+    )
+    if reasons:
+        console.print(f"NOT RANKED: {', '.join(reasons)}", style="bold", markup=False)
+    if manifest.not_applicable:
+        console.print(f"not applicable to {manifest.output_space}: {', '.join(manifest.not_applicable)}", markup=False)
+    console.print(f"{manifest.images_per_second:.2f} images per second on {manifest.device}", highlight=False)
+    console.print(str(cell.folder), soft_wrap=True, highlight=False, markup=False)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
