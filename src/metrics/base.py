@@ -9,6 +9,7 @@ from torch import Tensor
 
 from src.core.aligned import Aligned
 from src.core.sample import Sample
+from src.metrics.comparison import Comparison
 from src.metrics.per_image import PerImage
 
 
@@ -29,13 +30,13 @@ class DepthMetric(PerImage, abc.ABC):
         super().__init__(columns=(self.name,))
 
     @abc.abstractmethod
-    def per_image(self, aligned: Aligned, sample: Sample) -> Float[Tensor, " b"]:
-        """Return the error of each image, (b,) float64."""
+    def per_image(self, pair: Comparison) -> Float[Tensor, " b"]:
+        """Return the error of each image, (b,) float64; pure, from `pair.aligned` and `pair.sample`."""
 
     def update(self, aligned: Aligned, sample: Sample) -> None:  # type: ignore[override]
         """Add a batch."""
         index = torch.tensor(sample.index, device=aligned.depth.device)
-        super().update(self.per_image(aligned, sample)[:, None], index)
+        super().update(self.per_image(Comparison(aligned, sample))[:, None], index)
 
     def compute(self) -> Tensor:  # type: ignore[override]
         """Return the mean over the images seen by all processes."""

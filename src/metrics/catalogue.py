@@ -8,7 +8,17 @@ from src.core.errors import ConfigError
 from src.metrics import depth
 from src.metrics.base import DepthMetric
 
-_BUILT_IN: Final = (depth.AbsRel,)
+_BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
+    depth.AbsRel,
+    depth.SqRel,
+    depth.RMSE,
+    depth.RMSELog,
+    depth.Log10,
+    depth.SILog,
+    depth.Delta1,
+    depth.Delta2,
+    depth.Delta3,
+)
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
 
 

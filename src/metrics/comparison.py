@@ -1,0 +1,28 @@
+"""Comparison: what a metric looks at, an aligned prediction beside its ground truth."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from src.core.aligned import Aligned
+from src.core.sample import Sample
+
+T = TypeVar("T")
+
+
+class Comparison:
+    """A batch of aligned predictions beside their ground truth, and the intermediate results that metrics share.
+
+    Nine depth errors need one map of log ratios, precision and recall need one set of edges: a metric asks for such
+    a thing through `once`, and whichever metric asks first pays for it.
+    """
+
+    def __init__(self, aligned: Aligned, sample: Sample) -> None:
+        self.aligned = aligned
+        self.sample = sample
+        self._results: dict[Callable[[Aligned, Sample], Any], Any] = {}
+
+    def once(self, compute: Callable[[Aligned, Sample], T]) -> T:
+        """Return `compute(aligned, sample)`, computed at the first call with this function."""
+        if compute not in self._results:
+            self._results[compute] = compute(self.aligned, self.sample)
+        return self._results[compute]  # type: ignore[no-any-return]
