@@ -18,7 +18,6 @@ from src.core.sample import Sample
 from src.metrics.base import DepthMetric
 from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
-from src.metrics.comparison import Comparison
 from src.metrics.per_image import PerImage
 
 
