@@ -106,7 +106,7 @@ def _join(parts: list[Tensor], name: str) -> Tensor:
 
 
 def group_by_size(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """Join samples into one batch per image size, in order of first appearance; the data loader's collate function."""
+    """Join samples into one batch per image size, in order of first appearance."""
     alike: dict[tuple[object, ...], list[Sample]] = {}
     for sample in samples:
         alike.setdefault((sample.size, *sample.tensors()), []).append(sample)

@@ -4,13 +4,13 @@ import abc
 import collections
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from src.core.errors import ConfigError, DataError
 from src.core.sample import Sample, group_by_size
@@ -128,22 +128,33 @@ def _batch(array: np.ndarray | None, *, channel: bool = False) -> torch.Tensor |
     return tensor[None] if channel else tensor
 
 
-class ShardSampler(Sampler[int]):
-    """Every `world_size`-th image from `rank` on: all ranks together see each image once, none is padded.
+class Shard(Dataset[tuple[Sample, ...]]):
+    """The batches of one process: every `world_size`-th image from `rank` on.
 
-    (torch's DistributedSampler repeats images until all shards are equally long, which biases every mean.)
+    All processes together see each image once and none is padded. (torch's DistributedSampler repeats images until
+    all shards are equally long, which biases every mean.) A process without images gets one empty batch, so that it
+    takes part in every collective operation.
+
+    Args:
+        dataset: the split.
+        length: how many images from its start are served.
+        batch_size: images per batch; the last batch may be smaller.
+        rank: of this process.
+        world_size: number of processes.
     """
 
-    def __init__(self, length: int, *, rank: int, world_size: int) -> None:
-        self._shard = range(rank, length, world_size)
-
-    def __iter__(self) -> Iterator[int]:
-        """Iterate over the positions of this rank, in order."""
-        return iter(self._shard)
+    def __init__(self, dataset: DepthDataset, *, length: int, batch_size: int, rank: int, world_size: int) -> None:
+        images = range(rank, length, world_size)
+        self._dataset = dataset
+        self._batches = [images[start : start + batch_size] for start in range(0, max(len(images), 1), batch_size)]
 
     def __len__(self) -> int:
-        """Return the number of images of this rank; may be 0."""
-        return len(self._shard)
+        """Return the number of batches, at least 1."""
+        return len(self._batches)
+
+    def __getitem__(self, i: int) -> tuple[Sample, ...]:
+        """Return batch number `i`: one `Sample` per image size in it, none if the batch is empty."""
+        return group_by_size([self._dataset[position] for position in self._batches[i]])
 
 
 class DepthDataModule(LightningDataModule):
@@ -179,14 +190,10 @@ class DepthDataModule(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[tuple[Sample, ...]]:
         """Build the loader of this rank's shard; called by Lightning."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return DataLoader(
-            self.dataset,  # type: ignore[arg-type]  # collating makes tuples of the samples
-            batch_size=self.batch_size,
-            sampler=ShardSampler(len(self.sample_ids), rank=rank, world_size=world_size),
-            num_workers=self.num_workers,
-            collate_fn=group_by_size,
-            pin_memory=torch.cuda.is_available(),
+        shard = Shard(
+            self.dataset, length=len(self.sample_ids), batch_size=self.batch_size, rank=rank, world_size=world_size
         )
+        return DataLoader(shard, batch_size=None, num_workers=self.num_workers, pin_memory=torch.cuda.is_available())
 
     def transfer_batch_to_device(
         self, batch: tuple[Sample, ...], device: torch.device, dataloader_idx: int

@@ -31,13 +31,13 @@ def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: lis
     # hydra re-raises errors instead of printing them in its own words
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     if not options & _MULTIRUN:
-        return _guard(task)
+        return _guard(task, conf)
     folder = Path.cwd() / "outputs" / ".sweeps"  # below the working folder, which all machines of a cluster share
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / f"{uuid.uuid4().hex}.jsonl"
     arguments.append(f"+sweep_ledger={ledger}")
     try:
-        code = _guard(task)
+        code = _guard(task, conf)
     finally:
         outcomes = sweep.read(ledger)
         if outcomes:
@@ -46,11 +46,11 @@ def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: lis
     return max(code, int(any(outcome.status == "failed" for outcome in outcomes)))
 
 
-def _guard(task: Callable[[], None]) -> int:
+def _guard(task: Callable[[], None], conf: Path) -> int:
     try:
         task()
     except Exception as error:
-        message = explain(error)
+        message = explain(error, conf)
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException
@@ -14,19 +15,33 @@ from src.core.errors import LeadlineError
 _RAISED_ELSEWHERE = re.compile(r".*src\.core\.errors\.\w+: ", re.DOTALL)
 
 
-def explain(error: BaseException) -> str | None:
-    """Return the message for an error the user can mend, or None for a defect, which deserves its traceback."""
+def explain(error: BaseException, conf: Path | None = None) -> str | None:
+    """Return the message for an error the user can mend, or None for a defect, which deserves its traceback.
+
+    Args:
+        error: what was raised.
+        conf: folder of the configuration, for errors of composing it.
+    """
     text = str(error)
     if _RAISED_ELSEWHERE.match(text):
         return _RAISED_ELSEWHERE.sub("", text).strip()
     if isinstance(error, LeadlineError):
         return text
-    if isinstance(error, MissingConfigException) and error.options:
-        wanted = (error.missing_cfg_file or "").rpartition("/")[2]
-        return text + _did_you_mean(wanted, error.options)
+    if isinstance(error, MissingConfigException):
+        return text + _known_choices(error, conf)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return text + _known_keys(error)
     return None
+
+
+def _known_choices(error: MissingConfigException, conf: Path | None) -> str:
+    group, _, wanted = (error.missing_cfg_file or "").rpartition("/")
+    options = list(error.options or [])
+    listed = ""
+    if not options and conf is not None:  # hydra does not list them where several choices can be selected
+        options = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+        listed = f"\navailable options in {group}: {', '.join(options)}"
+    return listed + _did_you_mean(wanted, options)
 
 
 def _known_keys(error: BaseException) -> str:

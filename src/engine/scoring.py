@@ -77,7 +77,8 @@ class ScoringCallback(Callback):
         *_: Any,
     ) -> None:
         """Score a batch: errors on the device, one transfer per image size, records to disk."""
-        seconds = self._clock.inferred(pl_module.device) / sum(len(sample) for sample in batch)
+        images = sum(len(sample) for sample in batch)
+        seconds = self._clock.inferred(pl_module.device) / max(images, 1)  # a process may have one empty batch
         predictions: tuple[Prediction, ...] = outputs
         for sample, prediction in zip(batch, predictions, strict=True):
             scores = {name: protocol.evaluate(prediction, sample) for name, protocol in self.protocols.items()}
@@ -85,7 +86,7 @@ class ScoringCallback(Callback):
                 metric.update(scores[name], sample)
             self._write(sample, prediction, scores, seconds)
             self.panels.write(sample, {name: score.aligned for name, score in scores.items()})
-        self._clock.finished(sum(len(sample) for sample in batch))
+        self._clock.finished(images)
 
     def _write(self, sample: Sample, prediction: Prediction, scores: Mapping[str, Scores], seconds: float) -> None:
         columns = torch.cat([_columns(score) for score in scores.values()], dim=1)

@@ -1,5 +1,6 @@
 """The result table a run prints."""
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,14 +12,15 @@ from src.records.reader import Cell
 def print_cell(cell: Cell, console: Console) -> None:
     """Print a cell's means with their protocol, uncertainty and counts, and where it lies."""
     manifest = cell.manifest
-    table = Table(title=Text(f"{manifest.model} on {manifest.data}, resolution {manifest.resolution}"))
-    for heading in ("protocol", "metric"):
-        table.add_column(heading)
-    for heading in ("value", "std. error", "scored", "skipped", "failed"):
+    title = f"{manifest.model} on {manifest.data}, resolution {manifest.resolution}"
+    table = Table(title=Text(title), box=box.SIMPLE)
+    table.add_column("protocol", no_wrap=True)
+    table.add_column("metric", no_wrap=True)
+    for heading in ("value", "std. error", "scored / skipped / failed"):
         table.add_column(heading, justify="right")
     for protocol, by_metric in estimates(cell.records).items():
         info = manifest.protocols[protocol]
-        counts = [str(count[protocol]) for count in (manifest.scored, manifest.skipped, manifest.failed)]
+        counts = " / ".join(str(count[protocol]) for count in (manifest.scored, manifest.skipped, manifest.failed))
         table.add_section()
         for row, (metric, estimate) in enumerate(by_metric.items()):
             table.add_row(
@@ -26,7 +28,7 @@ def print_cell(cell: Cell, console: Console) -> None:
                 f"{metric} {'↑' if info.metrics[metric].higher_is_better else '↓'}",
                 _number(estimate.mean),
                 _number(estimate.standard_error),
-                *counts,
+                counts,
             )
     console.print(table)
     reasons = dict.fromkeys(
@@ -41,4 +43,6 @@ def print_cell(cell: Cell, console: Console) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    if value is None:
+        return "–"
+    return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4f}"
