@@ -45,8 +45,9 @@ class PerImage(Metric):
 
     def table(self) -> tuple[Int[Tensor, " n"], Float[Tensor, "n k"]]:
         """Return the index, ascending and unique, and the values of the images seen."""
-        index = dim_zero_cat(self.index) if self.index else torch.zeros(0, dtype=torch.int64)
-        values = dim_zero_cat(self.values) if self.values else torch.zeros(0, len(self.columns), dtype=torch.float64)
+        if isinstance(self.index, list) and not self.index:  # before a gather a list, after it a tensor
+            return torch.zeros(0, dtype=torch.int64), torch.zeros(0, len(self.columns), dtype=torch.float64)
+        index, values = dim_zero_cat(self.index), dim_zero_cat(self.values)
         unique, inverse = torch.unique(index, return_inverse=True)
         rows = torch.arange(len(index), device=index.device)
         first = torch.full_like(unique, len(index)).scatter_reduce(0, inverse, rows, "amin")
