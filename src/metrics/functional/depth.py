@@ -53,14 +53,19 @@ class Residuals:
         return self.difference / self.target
 
     @functools.cached_property
+    def ratio(self) -> Map:
+        """p / g; 1 where not valid."""
+        return self.depth / self.target
+
+    @functools.cached_property
     def log_ratio(self) -> Map:
         """Signed error e = ln p - ln g; 0 where not valid."""
-        return (self.depth / self.target).log()
+        return self.ratio.log()
 
     @functools.cached_property
     def worse_ratio(self) -> Map:
         """Larger of p/g and g/p; infinite for p <= 0, 1 where not valid."""
-        return torch.maximum(self.depth / self.target, self.target / self.depth.clamp_min(0))
+        return self.ratio.maximum(self.target / self.depth.clamp_min(0))
 
     def mean(self, values: Map) -> PerImage:
         """Mean over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
