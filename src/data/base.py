@@ -49,7 +49,7 @@ class DepthDataset(Dataset[Sample], abc.ABC):
         depth_range: (nearest, farthest) in metres; ground truth must lie strictly between them to count.
     """
 
-    def __init__(self, *, depth_range: tuple[float, float]) -> None:
+    def __init__(self, *, depth_range: Sequence[float]) -> None:
         nearest, farthest = depth_range
         if not 0 <= nearest < farthest:
             msg = f"depth_range: expected 0 <= nearest < farthest in metres, got {tuple(depth_range)}"

@@ -1,7 +1,7 @@
 """Configuration to objects: the only place that instantiates."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -9,10 +9,8 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from omegaconf import DictConfig
 
 from src.core.errors import ConfigError, LeadlineError
+from src.engine.publish import Logger
 from src.protocol import EvalProtocol
-
-if TYPE_CHECKING:
-    from src.engine.publish import Logger
 
 
 def build_model(cfg: DictConfig) -> LightningModule:
@@ -35,13 +33,15 @@ def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback]) -> Trainer:
     return _instantiate(cfg.trainer, "trainer", Trainer, callbacks=list(callbacks))
 
 
-def build_logger(cfg: DictConfig) -> "Logger":
+def build_logger(cfg: DictConfig) -> Logger:
     """Build the logger of `cfg.logger`."""
-    logger: Logger = _instantiate(cfg.logger, "logger", object)
-    return logger
+    return _instantiate(cfg.logger, "logger", Logger)
 
 
-def _instantiate(node: DictConfig, what: str, kind: type, **extra: Any) -> Any:
+_Kind = TypeVar("_Kind")
+
+
+def _instantiate(node: DictConfig, what: str, kind: type[_Kind], **extra: Any) -> _Kind:
     try:
         built = instantiate(node, **extra)
     except InstantiationException as error:

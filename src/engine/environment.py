@@ -1,11 +1,14 @@
 """Where and with what a cell was computed."""
 
 import importlib.metadata
+import logging
 import platform
 import subprocess
+import warnings
 from pathlib import Path
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 _PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "transformers", "diffusers", "timm", "numpy")
 
@@ -33,6 +36,11 @@ def git_revision() -> str:
     return f"{commit}+dirty" if git("status", "--porcelain", "--untracked-files=no") else commit
 
 
+def is_first_process() -> bool:
+    """Whether this process is the only one of the run or its rank 0."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
 def device_name(device: torch.device) -> str:
     """Name of the accelerator, or of the processor and its number of threads."""
     if device.type == "cuda":
@@ -43,3 +51,16 @@ def device_name(device: torch.device) -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def quieten() -> None:
+    """Silence, in this process, what the libraries say about their own set-up; what they say of a run still shows."""
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",  # the user sets num_workers
+        ".*persistent_workers=True.*",  # a loader is used once
+        ".*LeafSpec.*",  # Lightning calls what torch has deprecated
+        ".*was called before the ``update`` method.*",  # a process without images
+    ):
+        warnings.filterwarnings("ignore", message=message)

@@ -59,8 +59,8 @@ def build_manifest(
     counts = Counter((record.protocol, record.status) for record in records)
     measured = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(measurement(cfg))), resolve=True)
     return RunManifest(
-        model=choices.model,
-        data=choices.data,
+        model=choices["model"],
+        data=choices["data"],
         resolution=str(cfg.resolution),
         fingerprint=fingerprint(measurement(cfg)),
         config=measured,  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import wandb
-from lightning.pytorch.utilities import rank_zero_only
 
+from src.engine.environment import is_first_process
 from src.records.aggregate import estimates
 from src.records.reader import Cell
 
@@ -82,7 +82,7 @@ class WandbLogger(Logger):
 
     def __enter__(self) -> Self:
         """Open the run in process 0."""
-        if rank_zero_only.rank == 0:
+        if is_first_process():
             # a sweep runs many cells in one process: never continue the previous cell's run
             self._run = wandb.init(**self._settings, reinit="finish_previous")
         return self
@@ -112,7 +112,7 @@ class WandbLogger(Logger):
         for name in manifest.protocols:
             for status in ("scored", "skipped", "failed"):
                 summary[f"{name}/{status}"] = getattr(manifest, status)[name]
-        self._run.summary.update(summary)
+        self._run.summary.update(summary)  # type: ignore[no-untyped-call]
         self._run.log({f"per_image/{name}": _table(cell, name) for name in manifest.protocols})
 
 

@@ -3,7 +3,6 @@
 import datetime
 import logging
 import math
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
-from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.warnings import PossibleUserWarning
 from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError, RecordsError
 from src.core.prediction import OutputSpace
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
+from src.engine.environment import is_first_process, quieten
 from src.engine.manifest import build_manifest, collect_reports
 from src.engine.measurement import measurement
 from src.engine.scoring import ScoringCallback
@@ -45,12 +43,12 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
     Raises:
         LeadlineError: for everything the user can mend.
     """
-    is_main = rank_zero_only.rank == 0
+    is_main = is_first_process()
     if is_main and is_complete(folder) and not cfg.force:
         log.info("Already finished, so nothing was run; force=true runs it again.")
         return read_cell(folder)
     started = _now()
-    _quieten()
+    quieten()
     model, datamodule = build_model(cfg), build_datamodule(cfg)
     protocols, not_applicable = _applicable(build_protocols(cfg), model)
     scoring = ScoringCallback(
@@ -127,14 +125,6 @@ def _check_means(
                     "a defect of the software, please report it"
                 )
                 raise RecordsError(msg)
-
-
-def _quieten() -> None:
-    """Silence what Lightning says about its own set-up; warnings about the run still come through."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*", category=PossibleUserWarning)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # inside Lightning, not ours
 
 
 def _now() -> str:

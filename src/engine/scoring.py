@@ -13,7 +13,7 @@ from torch import Tensor
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
-from src.engine.environment import device_name
+from src.engine.environment import device_name, quieten
 from src.engine.panels import PanelWriter
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
 from src.records.schema import SampleRecord
@@ -53,6 +53,7 @@ class ScoringCallback(Callback):
                 "command lines differ; start all processes with the same one"
             )
             raise ConfigError(msg)
+        quieten()
         torch.set_float32_matmul_precision("highest")
         torch.backends.cudnn.deterministic = True
         # the cuDNN flag of its own: convolutions default to TF32 whatever the matmul precision
