@@ -11,13 +11,27 @@ from src.metrics.base import DepthMetric
 _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     depth.AbsRel,
     depth.SqRel,
+    depth.SqRelKitti,
+    depth.MAE,
     depth.RMSE,
     depth.RMSELog,
     depth.Log10,
+    depth.LogMAE,
+    depth.MedianLog,
     depth.SILog,
+    depth.SILogStd,
+    depth.SILogHalf,
+    depth.IMAE,
+    depth.IRMSE,
     depth.Delta1,
     depth.Delta2,
     depth.Delta3,
+    depth.DeltaHalf,
+    depth.Delta105,
+    depth.Delta110,
+    depth.Tau,
+    depth.DeltaAUC,
+    depth.Delta1Error,
 )
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
 

@@ -8,93 +8,12 @@ not finite, and p counts as outside every ratio threshold.
 Where papers give one name to two formulas, each formula has its own name here.
 """
 
-import dataclasses
-import functools
 import math
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
 
 from src.core import masked
-
-Map = Float[Tensor, "b 1 h w"]
-PerImage = Float[Tensor, " b"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Residuals:
-    """What the depth errors of a batch share; float64, and neutral outside the valid pixels.
-
-    Attributes:
-        depth: (b, 1, h, w) predicted depth p in metres; 1 where not valid.
-        target: (b, 1, h, w) true depth g in metres, positive; 1 where not valid.
-        valid: (b, 1, h, w) the pixels that count.
-    """
-
-    depth: Map
-    target: Map
-    valid: Bool[Tensor, "b 1 h w"]
-
-    @functools.cached_property
-    def n(self) -> PerImage:
-        """Number of valid pixels, NaN instead of zero, so that empty masks give NaN."""
-        n = masked.count(self.valid).double()
-        return torch.where(n > 0, n, torch.nan)
-
-    @functools.cached_property
-    def difference(self) -> Map:
-        """Signed error p - g in metres; 0 where not valid."""
-        return self.depth - self.target
-
-    @functools.cached_property
-    def relative(self) -> Map:
-        """Signed relative error (p - g) / g; 0 where not valid."""
-        return self.difference / self.target
-
-    @functools.cached_property
-    def ratio(self) -> Map:
-        """p / g; 1 where not valid."""
-        return self.depth / self.target
-
-    @functools.cached_property
-    def log_ratio(self) -> Map:
-        """Signed error e = ln p - ln g; 0 where not valid."""
-        return self.ratio.log()
-
-    @functools.cached_property
-    def worse_ratio(self) -> Map:
-        """Larger of p/g and g/p; infinite for p <= 0, 1 where not valid."""
-        return self.ratio.maximum(self.target / self.depth.clamp_min(0))
-
-    def mean(self, values: Map) -> PerImage:
-        """Mean over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
-        return values.flatten(1).sum(1) / self.n
-
-    def mean_abs(self, values: Map) -> PerImage:
-        """Mean magnitude over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
-        total: Tensor = torch.linalg.vector_norm(values.flatten(1), ord=1, dim=1)
-        return total / self.n
-
-    def root_mean_square(self, values: Map) -> PerImage:
-        """Root of the mean square over the valid pixels of values that are 0 elsewhere; NaN for an empty mask."""
-        norm: Tensor = torch.linalg.vector_norm(values.flatten(1), dim=1)
-        return norm / self.n.sqrt()
-
-
-def residuals(depth: Map, target: Map, valid: Bool[Tensor, "b 1 h w"]) -> Residuals:
-    """Set predicted beside true depth; values outside `valid` are inert, even NaN and infinity.
-
-    Args:
-        depth: (b, 1, h, w) metres.
-        target: (b, 1, h, w) metres, positive where valid.
-        valid: (b, 1, h, w).
-
-    >>> one = torch.ones(1, 1, 1, 2)
-    >>> abs_rel(residuals(torch.tensor([2.5, torch.nan]).reshape(1, 1, 1, 2), 2 * one, one > torch.tensor([0, 1])))
-    tensor([0.2500], dtype=torch.float64)
-    """
-    return Residuals(torch.where(valid, depth, 1.0).double(), torch.where(valid, target, 1.0).double(), valid)
+from src.metrics.functional.residuals import Map, PerImage, Residuals
 
 
 def abs_rel(errors: Residuals) -> PerImage:
@@ -107,13 +26,26 @@ def sq_rel(errors: Residuals) -> PerImage:
     return errors.mean(errors.difference * errors.relative)
 
 
+def sq_rel_kitti(errors: Residuals) -> PerImage:
+    """Squared relative error of the KITTI devkit: mean of (p - g)^2 / g^2. Fraction, lower is better."""
+    return errors.mean(errors.relative.square())
+
+
+def mae(errors: Residuals) -> PerImage:
+    """Mean absolute error: mean of abs(p - g). Metres, lower is better."""
+    return errors.mean_abs(errors.difference)
+
+
 def rmse(errors: Residuals) -> PerImage:
     """Root mean squared error: sqrt(mean((p - g)^2)). Metres, lower is better. Eigen et al. 2014."""
     return errors.root_mean_square(errors.difference)
 
 
 def rmse_log(errors: Residuals) -> PerImage:
-    """Root mean squared logarithmic error: sqrt(mean(e^2)). Dimensionless, lower is better. Eigen et al. 2014."""
+    """Root mean squared logarithmic error: sqrt(mean(e^2)). Dimensionless, lower is better. Eigen et al. 2014.
+
+    The natural logarithm. Metric3D's released evaluator takes the decimal one: this value divided by ln 10.
+    """
     return errors.root_mean_square(errors.log_ratio)
 
 
@@ -122,14 +54,64 @@ def log10(errors: Residuals) -> PerImage:
     return errors.mean_abs(errors.log_ratio) / math.log(10)
 
 
+def log_mae(errors: Residuals) -> PerImage:
+    """Mean absolute logarithmic error: mean of abs(e). Dimensionless, lower is better. Spencer et al. 2022 (MDEC)."""
+    return errors.mean_abs(errors.log_ratio)
+
+
+def median_log(errors: Residuals) -> PerImage:
+    """Bias of the logarithm: 100 abs(median(e)). Percent, lower is better. Piccinelli et al. 2024 (UniDepth).
+
+    The median of an even number of pixels is the mean of the two middle values.
+    """
+    return 100 * masked.median(errors.log_ratio, errors.valid).abs()
+
+
 def silog(errors: Residuals) -> PerImage:
     """Scale-invariant logarithmic error: 100 sqrt(mean(e^2) - mean(e)^2). Percent, lower is better.
 
     Evaluated around the mean of e, which is the same and cannot turn negative by rounding. KITTI depth benchmark; Lee
     et al. 2019 (BTS).
     """
-    centred = errors.log_ratio - errors.mean(errors.log_ratio)[:, None, None, None]
-    return 100 * errors.root_mean_square(torch.where(errors.valid, centred, 0.0))
+    return 100 * errors.root_mean_square(_centred(errors))
+
+
+def silog_std(errors: Residuals) -> PerImage:
+    """Scale-invariant logarithmic error as a sample deviation: 100 sqrt(sum((e - mean(e))^2) / (n - 1)).
+
+    Percent, lower is better. A single pixel has no spread: 0. Piccinelli et al. 2024 (UniDepth).
+    """
+    return silog(errors) * (errors.n / (errors.n - 1).clamp_min(1)).sqrt()
+
+
+def silog_half(errors: Residuals) -> PerImage:
+    """Half scale-invariant logarithmic error: sqrt(mean(e^2) - mean(e)^2 / 2). Dimensionless, lower is better.
+
+    Eigen et al. 2014 train with it; Depth Anything V2's metric models are scored with it under the name `silog`.
+    """
+    return (errors.root_mean_square(_centred(errors)).square() + errors.mean(errors.log_ratio).square() / 2).sqrt()
+
+
+def _centred(errors: Residuals) -> Map:
+    """Return e - mean(e); 0 where not valid."""
+    mean = errors.mean(errors.log_ratio)[:, None, None, None]
+    return torch.where(errors.valid, errors.log_ratio - mean, 0.0)
+
+
+def i_mae(errors: Residuals) -> PerImage:
+    """Mean absolute error of disparity: mean of abs(1/p - 1/g). 1/m, lower is better.
+
+    The KITTI benchmark prints 1/km: 1000 times as much.
+    """
+    return errors.mean_abs(errors.inverse_difference)
+
+
+def i_rmse(errors: Residuals) -> PerImage:
+    """Root mean squared error of disparity: sqrt(mean((1/p - 1/g)^2)). 1/m, lower is better.
+
+    The KITTI benchmark prints 1/km: 1000 times as much.
+    """
+    return errors.root_mean_square(errors.inverse_difference)
 
 
 def delta(errors: Residuals, *, threshold: float) -> PerImage:
@@ -138,3 +120,26 @@ def delta(errors: Residuals, *, threshold: float) -> PerImage:
     Ladicky et al. 2014; Eigen et al. 2014.
     """
     return masked.count((errors.worse_ratio < threshold) & errors.valid) / errors.n
+
+
+def delta1_error(errors: Residuals) -> PerImage:
+    """Outlier share: percentage of pixels with max(p/g, g/p) strictly above 1.25. Lower is better.
+
+    Ranftl et al. 2022 (MiDaS), whose tables call it delta > 1.25, or delta1 for short.
+    """
+    return 100 * masked.count((errors.worse_ratio > 1.25) & errors.valid) / errors.n
+
+
+def delta_auc(errors: Residuals) -> PerImage:
+    """Area under the inlier curve: 1/5 of the integral of delta(1.25^x) over x from 0.01 to 5. Higher is better.
+
+    Fraction; 0.998 for a perfect prediction. The integral is the trapezoidal sum over 100 evenly spaced x. Piccinelli
+    et al. 2024 (UniDepth).
+    """
+    x = torch.linspace(0.01, 5, 100, dtype=torch.float64, device=errors.target.device)
+    weights = torch.full_like(x, (5 - 0.01) / 99 / 5)
+    weights[0] = weights[-1] = weights[0] / 2
+    # A pixel is an inlier from the first threshold above its ratio on, and contributes all weights from there.
+    remaining = torch.cat([weights.flip(0).cumsum(0).flip(0), weights.new_zeros(1)])
+    first = torch.bucketize(errors.worse_ratio, 1.25**x, right=True)
+    return errors.mean(torch.where(errors.valid, remaining[first], 0.0))
