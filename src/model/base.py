@@ -9,13 +9,28 @@ from jaxtyping import Float, UInt8
 from lightning.pytorch import LightningModule
 from torch import Tensor
 
-from src.core.errors import PredictionError
+from src.core.errors import ConfigError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 
 Resolution = int | Literal["default", "native"]
 """default: what the model's authors evaluate at; native: the image's own size; an int: that many pixels, by the
 family's own rule (short side, long side, square)."""
+
+
+def parse_resolution(value: int | str) -> Resolution:
+    """Return the resolution that a configuration gives.
+
+    Raises:
+        ConfigError: if it is none.
+
+    >>> parse_resolution(384), parse_resolution("native")
+    (384, 'native')
+    """
+    if value == "default" or value == "native" or (isinstance(value, int) and value >= 1):
+        return value  # type: ignore[return-value]
+    msg = f"resolution: expected default, native or a number of pixels, got {value!r}"
+    raise ConfigError(msg)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from src.core.prediction import OutputSpace
-from src.model.base import DepthModel, Provenance, Resolution
+from src.model.base import DepthModel, Provenance, parse_resolution
 
 
 class Baseline(DepthModel):
@@ -18,9 +18,9 @@ class Baseline(DepthModel):
 
     space = OutputSpace.AFFINE_DISPARITY
 
-    def __init__(self, *, resolution: Resolution) -> None:
+    def __init__(self, *, resolution: int | str) -> None:
         super().__init__()
-        self.resolution = resolution
+        self.resolution = parse_resolution(resolution)
 
     def load(self) -> None:
         """Nothing to load."""

@@ -1,0 +1,178 @@
+"""Tiny checkpoints in the layout of the hub's cache, loaded through the real path without a network."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from src.model.randomise import randomise
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+_NECK = {"neck_hidden_sizes": [8, 8, 16, 16], "fusion_hidden_size": 16}
+_BEIT = {
+    "model_type": "beit",
+    "image_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "use_relative_position_bias": True,
+    "reshape_hidden_states": False,
+    "out_features": ["stage1", "stage2", "stage3", "stage4"],
+}
+_VIT = {
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "image_size": 64,
+    "backbone_out_indices": [0, 1, 2, 3],
+}
+_ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "dpt_beit": {"backbone_config": _BEIT, **_NECK},
+    "dpt_vit": {**_VIT, **_NECK},
+    "dpt_hybrid": {
+        **_VIT,
+        "is_hybrid": True,
+        "reassemble_factors": [1, 1, 1, 0.5],
+        "neck_hidden_sizes": [16, 32, 32, 32],
+        "fusion_hidden_size": 16,
+        "backbone_featmap_shape": [1, 64, 4, 4],
+        "backbone_config": {
+            "model_type": "bit",
+            "global_padding": "same",
+            "layer_type": "bottleneck",
+            "depths": [1, 1, 1],
+            "hidden_sizes": [16, 32, 64, 64],
+            "num_groups": 4,
+            "embedding_size": 16,
+            "out_features": ["stage1", "stage2", "stage3"],
+            "embedding_dynamic_padding": True,
+        },
+    },
+    "dpt_swin2": {
+        "backbone_config": {
+            "model_type": "swinv2",
+            "image_size": 64,
+            "embed_dim": 8,
+            "depths": [1, 1, 1, 1],
+            "num_heads": [1, 1, 2, 2],
+            "window_size": 4,
+            "out_features": ["stage1", "stage2", "stage3", "stage4"],
+        },
+        "neck_hidden_sizes": [8, 16, 32, 64],
+        "fusion_hidden_size": 16,
+    },
+}
+
+
+@pytest.fixture
+def architecture() -> Callable[[str], dict[str, Any]]:
+    """Configuration keywords of a tiny network by name."""
+    return lambda name: copy.deepcopy(_ARCHITECTURES[name])
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the hub, with the hub out of reach, in this process and in those it starts."""
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return cache
+
+
+@pytest.fixture
+def publish(hub_cache: Path) -> Callable[..., Path]:
+    """Write something that has `save_pretrained` into the cache under a hub id; returns the snapshot folder."""
+
+    def publish(saveable: Any, hub_id: str, *, commit: str = COMMIT) -> Path:
+        repository = hub_cache / f"models--{hub_id.replace('/', '--')}"
+        snapshot = repository / "snapshots" / commit
+        saveable.save_pretrained(snapshot)
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / "main").write_text(commit)
+        return snapshot
+
+    return publish
+
+
+@pytest.fixture
+def tiny_network(architecture: Callable[[str], dict[str, Any]]) -> Callable[..., Any]:
+    """A tiny transformers network whose predictions vary."""
+
+    def build(network_class: Any, name: str, **changes: Any) -> Any:
+        network = network_class(network_class.config_class(**{**architecture(name), **changes}))
+        randomise(network, seed=7)
+        return network.eval()
+
+    return build
+
+
+@pytest.fixture
+def images() -> Callable[..., Tensor]:
+    """Smooth random images (b, 3, h, w) as bytes; images of different seeds differ everywhere."""
+
+    def build(count: int, height: int, width: int, *, seed: int = 0) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        coarse = torch.rand(count, 3, 5, 7, generator=generator)
+        fine = torch.rand(count, 3, height, width, generator=generator)
+        smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear")
+        return (255 * (0.8 * smooth + 0.2 * fine)).to(torch.uint8)
+
+    return build
+
+
+@pytest.fixture
+def bicubic() -> Callable[[np.ndarray, tuple[int, int]], np.ndarray]:
+    """Bicubic resampling of (..., h, w) as in OpenCV: a = -0.75, half-pixel centres, clamped border."""
+
+    def kernel(x: np.ndarray) -> np.ndarray:
+        x, a = np.abs(x), -0.75
+        near = (a + 2) * x**3 - (a + 3) * x**2 + 1
+        far = a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+        return np.where(x <= 1, near, np.where(x < 2, far, 0))
+
+    def matrix(source: int, target: int) -> np.ndarray:
+        weights = np.zeros((target, source))
+        for row in range(target):
+            centre = (row + 0.5) * source / target - 0.5
+            for tap in range(int(np.floor(centre)) - 1, int(np.floor(centre)) + 3):
+                weights[row, min(max(tap, 0), source - 1)] += kernel(np.float64(centre - tap))
+        return weights
+
+    def resample(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        rows, columns = matrix(values.shape[-2], size[0]), matrix(values.shape[-1], size[1])
+        return rows @ values.astype(np.float64) @ columns.T
+
+    return resample
+
+
+@pytest.fixture
+def bilinear() -> Callable[..., np.ndarray]:
+    """Bilinear resampling of (..., h, w) without antialiasing."""
+
+    def matrix(source: int, target: int, align_corners: bool) -> np.ndarray:
+        weights = np.zeros((target, source))
+        for row in range(target):
+            centre = row * (source - 1) / (target - 1) if align_corners else (row + 0.5) * source / target - 0.5
+            centre = min(max(centre, 0), source - 1)
+            low = min(int(np.floor(centre)), source - 1)
+            weights[row, low] += 1 - (centre - low)
+            weights[row, min(low + 1, source - 1)] += centre - low
+        return weights
+
+    def resample(values: np.ndarray, size: tuple[int, int], *, align_corners: bool) -> np.ndarray:
+        rows = matrix(values.shape[-2], size[0], align_corners)
+        columns = matrix(values.shape[-1], size[1], align_corners)
+        return rows @ values.astype(np.float64) @ columns.T
+
+    return resample
