@@ -157,6 +157,10 @@ class Shard(Dataset[tuple[Sample, ...]]):
         return group_by_size([self._dataset[position] for position in self._batches[i]])
 
 
+def _as_it_is(batch: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    return batch  # the default would turn the tuple into a list
+
+
 class DepthDataModule(LightningDataModule):
     """Serves one data set to `trainer.predict`.
 
@@ -193,7 +197,13 @@ class DepthDataModule(LightningDataModule):
         shard = Shard(
             self.dataset, length=len(self.sample_ids), batch_size=self.batch_size, rank=rank, world_size=world_size
         )
-        return DataLoader(shard, batch_size=None, num_workers=self.num_workers, pin_memory=torch.cuda.is_available())
+        return DataLoader(
+            shard,
+            batch_size=None,
+            num_workers=self.num_workers,
+            collate_fn=_as_it_is,
+            pin_memory=torch.cuda.is_available(),
+        )
 
     def transfer_batch_to_device(
         self, batch: tuple[Sample, ...], device: torch.device, dataloader_idx: int

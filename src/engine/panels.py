@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from torch import Tensor
 
 from src.core.aligned import Aligned
@@ -37,7 +37,7 @@ class PanelWriter:
     def _write(self, sample: Sample, aligned: Mapping[str, Aligned], position: int) -> None:
         step = -(-max(sample.size) // _LONGER_SIDE)
 
-        def pick(values: Tensor) -> np.ndarray[Any, Any]:
+        def pick(values: Tensor) -> Shaped[np.ndarray, "..."]:
             return values[position, ..., step // 2 :: step, step // 2 :: step].cpu().numpy()
 
         arrays = {f"aligned_{name}": pick(result.depth)[0].astype(np.float32) for name, result in aligned.items()}

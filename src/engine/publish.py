@@ -1,23 +1,21 @@
 """Mirror a cell's results elsewhere; the records on disk stay the primary copy."""
 
-import abc
 import csv
 import dataclasses
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
 
-import wandb
-
-from src.engine.environment import is_first_process
 from src.records.aggregate import estimates
 from src.records.reader import Cell
 
 
-class Logger(abc.ABC):
-    """Receives one complete cell. A context manager around the run, so that what it opens is closed in any case."""
+class Logger:
+    """Receives one complete cell, and sends it nowhere; the others build on it.
 
-    def __enter__(self) -> Self:
+    A context manager around the run, so that what a logger opens is closed in any case.
+    """
+
+    def __enter__(self) -> "Logger":
         """Start; only process 0 of a run may create anything."""
         return self
 
@@ -25,16 +23,8 @@ class Logger(abc.ABC):
         """Finish."""
         return
 
-    @abc.abstractmethod
     def publish(self, cell: Cell) -> None:
         """Send the configuration, the summary and the per-image errors of a cell."""
-
-
-class NoLogger(Logger):
-    """Sends nothing."""
-
-    def publish(self, cell: Cell) -> None:
-        """Do nothing."""
 
 
 class CsvLogger(Logger):
@@ -59,68 +49,3 @@ class CsvLogger(Logger):
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-
-
-class WandbLogger(Logger):
-    """Keeps one Weights & Biases run per cell: its configuration, summary and a table of per-image errors.
-
-    Args:
-        project: W&B project.
-        entity: W&B user or team; None for the default of the account.
-        offline: keep the run on disk; `wandb sync <folder>/wandb/offline-run-*` uploads it later.
-        folder: of the cell.
-    """
-
-    def __init__(self, *, project: str, entity: str | None, offline: bool, folder: str) -> None:
-        self._settings: dict[str, Any] = {
-            "project": project,
-            "entity": entity,
-            "mode": "offline" if offline else "online",
-            "dir": folder,
-        }
-        self._run: wandb.Run | None = None
-
-    def __enter__(self) -> Self:
-        """Open the run in process 0."""
-        if is_first_process():
-            # a sweep runs many cells in one process: never continue the previous cell's run
-            self._run = wandb.init(**self._settings, reinit="finish_previous")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Finish the run, as failed if the cell raised."""
-        if self._run is not None:
-            self._run.finish(exit_code=int(error is not None))
-            self._run = None
-
-    def publish(self, cell: Cell) -> None:
-        """Send configuration, summary and per-image errors, one table per protocol."""
-        if self._run is None:
-            return
-        manifest = cell.manifest
-        self._run.name = f"{manifest.model}/{manifest.data}/{manifest.resolution}"
-        self._run.config.update({**manifest.config, "fingerprint": manifest.fingerprint, "versions": manifest.versions})
-        summary: dict[str, Any] = {
-            "images_per_second": manifest.images_per_second,
-            "random_weights": manifest.random_weights,
-            "limited": manifest.limited,
-        }
-        for protocol, by_metric in estimates(cell.records).items():
-            for metric, estimate in by_metric.items():
-                summary[f"{protocol}/{metric}"] = estimate.mean
-                summary[f"{protocol}/{metric}_standard_error"] = estimate.standard_error
-        for name in manifest.protocols:
-            for status in ("scored", "skipped", "failed"):
-                summary[f"{name}/{status}"] = getattr(manifest, status)[name]
-        self._run.summary.update(summary)  # type: ignore[no-untyped-call]
-        self._run.log({f"per_image/{name}": _table(cell, name) for name in manifest.protocols})
-
-
-def _table(cell: Cell, protocol: str) -> wandb.Table:
-    metrics = list(cell.manifest.protocols[protocol].metrics)
-    rows = [
-        [r.sample_id, r.group, r.status, r.valid_pixels, r.scale, r.shift, *(r.errors[metric] for metric in metrics)]
-        for r in cell.records
-        if r.protocol == protocol
-    ]
-    return wandb.Table(columns=["sample_id", "group", "status", "valid_pixels", "scale", "shift", *metrics], data=rows)

@@ -1,0 +1,139 @@
+"""Run cells in this process, or the real command line in another, below a temporary folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf, open_dict
+
+from src.engine.measurement import register_resolvers
+from src.engine.run import run_cell
+
+CONF = Path(__file__).parents[2] / "conf"
+
+OUTSIDE = '''
+import torch
+
+from src.core.errors import DataError
+from src.core.prediction import OutputSpace
+from src.model.base import DepthModel, Provenance
+from src.data.base import DepthDataset, Frame
+import numpy as np
+
+
+class Broken(DepthModel):
+    """Predicts the constant 2 m, but NaN on images whose name is listed."""
+
+    space = OutputSpace.METRIC_DEPTH
+
+    def __init__(self, *, broken):
+        super().__init__()
+        self.broken = set(broken)
+
+    def load(self):
+        pass
+
+    def input_size(self, size):
+        return size
+
+    def infer(self, image, sample_id):
+        values = torch.full((len(sample_id), 1, *image.shape[-2:]), 2.0)
+        for row, name in enumerate(sample_id):
+            if name in self.broken:
+                values[row, 0, 0, 0] = torch.nan
+        return values
+
+    @property
+    def provenance(self):
+        return Provenance(weights="none")
+
+
+class WrongShape(Broken):
+    def infer(self, image, sample_id):
+        return torch.ones(len(sample_id), *image.shape[-2:])
+
+
+class Ragged(DepthDataset):
+    """n images of three sizes whose depth is 1, 2, 3 ... metres; number `empty` has no ground truth."""
+
+    def __init__(self, *, n, empty, unreadable):
+        super().__init__(depth_range=(0.1, 100.0))
+        self.n, self.empty, self.unreadable = n, empty, unreadable
+
+    def index(self):
+        return [f"image/{i}" for i in range(self.n)]
+
+    def read(self, i):
+        if i == self.unreadable:
+            raise DataError("image/%d.png: expected a PNG, got garbage" % i)
+        size = (4, 5 + i % 3)
+        depth = np.full(size, 0.0 if i == self.empty else i + 1.0, np.float32)
+        return Frame(image=np.full((*size, 3), i, np.uint8), depth=depth, group="even" if i % 2 == 0 else "odd")
+'''
+YAMLS = {
+    "model/broken.yaml": "# constant\n_target_: outside.Broken\nbroken: []\n",
+    "model/wrong_shape.yaml": "# no channel axis\n_target_: outside.WrongShape\nbroken: []\n",
+    "data/ragged.yaml": "# sizes differ\n_target_: outside.Ragged\nn: 7\nempty: null\nunreadable: null\n",
+}
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A model and a data set from outside the checkout: an importable module and a folder for --config-dir."""
+    code, conf = tmp_path / "code", tmp_path / "conf"
+    code.mkdir()
+    (code / "outside.py").write_text(OUTSIDE)
+    for name, text in YAMLS.items():
+        (conf / name).parent.mkdir(parents=True, exist_ok=True)
+        (conf / name).write_text(text)
+    monkeypatch.syspath_prepend(str(code))
+    monkeypatch.setenv("PYTHONPATH", str(code))
+    yield conf
+    sys.modules.pop("outside", None)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs a cell in this process from command-line words."""
+
+    def run(*words: str, conf: Path | None = None):
+        register_resolvers()
+        overrides = [f"paths.output_dir={tmp_path}/outputs", "trainer=cpu", "num_workers=0", "hydra.mode=RUN"]
+        overrides += ["trainer.enable_progress_bar=false"]
+        if conf is not None:
+            overrides.append(f"hydra.searchpath=[file://{conf}]")
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            cfg = compose("eval", [*overrides, *words], return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        folder = Path(cfg.hydra.run.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        cfg = OmegaConf.create(cfg)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        return run_cell(cfg, folder)
+
+    yield run
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Return a function that runs `python -m <module> <words>` in a fresh folder and returns the finished process."""
+
+    def command(*words: str, module: str = "src.eval", **environment: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **environment}
+        return subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return command

@@ -1,0 +1,160 @@
+"""One cell, from configuration to records."""
+
+import json
+import math
+
+import pytest
+
+from src.core.errors import ConfigError, DataError, PredictionError
+from src.records.reader import read_cell
+
+
+def errors(cell, protocol, metric):
+    return [record.errors[metric] for record in cell.records if record.protocol == protocol]
+
+
+def test_every_image_is_scored_under_every_applicable_protocol(run, outside):
+    cell = run("model=broken", "data=ragged", "batch_size=3", conf=outside)
+
+    # the model says 2 m everywhere, the truth of image i is i + 1 metres
+    assert errors(cell, "metric", "abs_rel") == pytest.approx([abs(2 - g) / g for g in range(1, 8)])
+    assert errors(cell, "scale", "abs_rel") == pytest.approx([0.0] * 7, abs=1e-12)
+    assert cell.manifest.protocols.keys() == {"metric", "median_scaled", "scale", "affine_depth", "affine_disparity"}
+    assert cell.manifest.scored == dict.fromkeys(cell.manifest.protocols, 7)
+    assert [record.sample_id for record in cell.records[::5]] == [f"image/{i}" for i in range(7)]
+    assert {record.group for record in cell.records} == {"even", "odd"}
+    assert cell.records[5].input_size == (4, 6)
+    assert not cell.manifest.limited
+
+
+def test_a_cell_on_disk_reads_back_as_it_was_returned(run, outside):
+    cell = run("model=broken", "data=ragged", conf=outside)
+
+    assert read_cell(cell.folder) == cell
+    summary = json.loads((cell.folder / "summary.json").read_text())
+    assert summary["metric"]["abs_rel"]["mean"] == pytest.approx(sum(abs(2 - g) / g for g in range(1, 8)) / 7)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 50])
+def test_batch_size_changes_neither_digits_nor_folder(run, outside, batch_size):
+    first = run("model=ramp", "data=ragged", "batch_size=4", conf=outside)
+    second = run("model=ramp", "data=ragged", f"batch_size={batch_size}", "force=true", conf=outside)
+
+    assert second.folder == first.folder
+    assert errors(second, "affine_disparity", "rmse") == errors(first, "affine_disparity", "rmse")
+
+
+def test_nan_prediction_is_failed_and_empty_mask_is_skipped(run, outside):
+    cell = run("model=broken", "model.broken=[image/2]", "data=ragged", "data.empty=4", conf=outside)
+
+    status = {record.sample_id: record.status for record in cell.records if record.protocol == "metric"}
+    assert status["image/2"] == "failed"
+    assert status["image/4"] == "skipped"
+    assert cell.manifest.scored["metric"] == 5
+    assert cell.manifest.failed["metric"] == cell.manifest.skipped["metric"] == 1
+    assert errors(cell, "metric", "abs_rel")[2] is None
+    assert errors(cell, "metric", "abs_rel")[4] is None
+    assert "NaN" not in (cell.folder / "records.jsonl").read_text()
+    mean = json.loads((cell.folder / "summary.json").read_text())["metric"]["abs_rel"]["mean"]
+    assert mean == pytest.approx(sum(abs(2 - g) / g for g in (1, 2, 4, 6, 7)) / 5)
+
+
+def test_limit_marks_the_cell_and_gets_a_folder_of_its_own(run, outside):
+    whole = run("model=ramp", "data=ragged", conf=outside)
+    part = run("model=ramp", "data=ragged", "limit=3", conf=outside)
+
+    assert part.manifest.limited
+    assert part.manifest.expected == 3
+    assert part.folder != whole.folder
+
+
+def test_a_finished_cell_is_not_run_again_unless_forced(run, outside, caplog):
+    caplog.set_level("INFO")
+    first = run("model=ramp", "data=ragged", conf=outside)
+    again = run("model=ramp", "data=ragged", "batch_size=2", conf=outside)
+    assert "Already finished" in caplog.text
+    assert again.manifest == first.manifest
+
+    caplog.clear()
+    forced = run("model=ramp", "data=ragged", "force=true", conf=outside)
+    assert "Already finished" not in caplog.text
+    assert forced.manifest.images_per_second != first.manifest.images_per_second
+
+
+def test_an_interrupted_cell_starts_afresh(run, outside):
+    cell = run("model=ramp", "data=ragged", conf=outside)
+    (cell.folder / "manifest.json").unlink()
+    (cell.folder / "records.rank3.jsonl").write_text('{"torn')
+
+    again = run("model=ramp", "data=ragged", conf=outside)
+
+    assert again.records[0].errors == cell.records[0].errors
+    assert not (cell.folder / "records.rank3.jsonl").exists()
+
+
+def test_oracle_is_exact_with_scale_and_shift_spoilt(run):
+    cell = run("model=oracle", "data=sample", "model.scale=0.3", "model.shift=0.7")
+
+    assert max(errors(cell, "affine_disparity", "abs_rel")) < 1e-6
+    assert cell.manifest.uses_ground_truth
+
+
+def test_panels_keep_scored_values(run, outside):
+    import numpy as np
+
+    cell = run("model=broken", "data=ragged", "panels=2", conf=outside)
+
+    assert sorted(path.name for path in (cell.folder / "panels").iterdir()) == ["000000.npz", "000001.npz"]
+    panel = np.load(cell.folder / "panels" / "000001.npz")
+    assert panel["image"].shape == (4, 6, 3)
+    assert (panel["depth"] == 2.0).all()
+    assert (panel["aligned_metric"] == 2.0).all()
+    assert str(panel["sample_id"]) == "image/1"
+
+
+def test_protocols_that_cannot_apply_are_listed(run):
+    cell = run("model=ramp", "data=sample")
+    assert cell.manifest.not_applicable == ["metric", "median_scaled", "scale", "affine_depth"]
+
+
+def test_a_run_that_nothing_applies_to_is_refused_at_once(run):
+    with pytest.raises(ConfigError, match=r"none of the requested protocols \(metric\) can score affine_disparity"):
+        run("model=ramp", "data=sample", "protocol=[metric]")
+
+
+def test_a_prediction_of_the_wrong_shape_is_refused(run, outside):
+    with pytest.raises(PredictionError, match=r"expected floating-point values of shape \(1, 1, 4, 5\)"):
+        run("model=wrong_shape", "data=ragged", "batch_size=1", conf=outside)
+
+
+def test_an_unreadable_file_stops_the_run_and_keeps_what_was_scored(run, outside):
+    with pytest.raises(DataError, match=r"image/5\.png: expected a PNG"):
+        run("model=ramp", "data=ragged", "data.unreadable=5", "batch_size=2", conf=outside)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("limit=0", "limit >= 1"),
+        ("batch_size=0", "batch_size >= 1"),
+        ("model._target_=nowhere.Model", "model: cannot be built"),
+        ("model._target_=pathlib.PurePath", "cannot be built|expected _target_ to name"),
+    ],
+)
+def test_wrong_values_are_refused(run, word, message):
+    with pytest.raises(ConfigError, match=message):
+        run("model=ramp", "data=sample", word)
+
+
+def test_manifest_says_what_made_the_numbers(run, outside):
+    manifest = run("model=ramp", "data=ragged", conf=outside).manifest
+
+    assert manifest.model == "ramp"
+    assert manifest.data == "ragged"
+    assert manifest.config["data"]["n"] == 7
+    assert manifest.versions["torch"].startswith("2.")
+    assert manifest.world_size == 1
+    assert manifest.protocols["affine_disparity"].metrics["delta1"].higher_is_better
+    assert manifest.protocols["affine_disparity"].fitted_in == "disparity"
+    assert manifest.protocols["affine_disparity"].clip == (0.1, 100.0)
+    assert math.isfinite(manifest.images_per_second)
