@@ -1,13 +1,12 @@
-"""From the name of a checkpoint to files on disk, and from files to a network with every weight in place."""
+"""From the name of a checkpoint to its files on disk."""
 
 import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
-import pickle
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,6 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from safetensors import SafetensorError
-from torch import nn
-from transformers.utils import logging as transformers_logging
 
 from src.core.errors import CheckpointError
 
@@ -33,7 +29,6 @@ RANDOM = "random"
 _WEIGHT_SUFFIXES = (".safetensors", ".bin")
 _DESCRIPTIONS = ["*.json", "*.txt"]  # configurations and vocabularies
 _SECONDS_TO_ANSWER = 5.0
-_KEYS_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,63 +88,6 @@ def read_index(checkpoint: Checkpoint, index: str = "config.json") -> dict[str, 
     return content
 
 
-def load_network(network_class: type[Any], folder: Path, *, unused: Collection[str] = ()) -> nn.Module:
-    """Build a network from a local folder by the `from_pretrained` of its class, in float32, with every key matched.
-
-    Args:
-        network_class: a transformers or diffusers model class.
-        folder: holds its configuration and weights.
-        unused: regular expressions of keys that may be missing or left over because no forward pass reads them.
-
-    Raises:
-        CheckpointError: if a file is unreadable, or keys are missing, left over or of another shape; lists them.
-    """
-    try:
-        with _quiet_transformers():
-            network, info = network_class.from_pretrained(
-                folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
-            )
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as error:
-        msg = f"{folder}: cannot be loaded as {network_class.__name__}: {error}"
-        raise CheckpointError(msg) from error
-    _require_all_keys(info, f"{folder}: does not fit {network_class.__name__}", unused)
-    return network.float()  # type: ignore[no-any-return]  # half-precision files hold the same values
-
-
-def _require_all_keys(info: dict[str, Any], problem: str, unused: Collection[str]) -> None:
-    mismatched = {
-        key: f"{key} {tuple(found)} instead of {tuple(wanted)}" for key, found, wanted in info["mismatched_keys"]
-    }
-    groups = {
-        "missing": set(info["missing_keys"]) - mismatched.keys(),
-        "unexpected": set(info["unexpected_keys"]),
-        "of another shape": set(mismatched.values()),
-    }
-    found = []
-    for name, keys in groups.items():
-        relevant = sorted(key for key in keys if not any(re.search(pattern, key) for pattern in unused))
-        if relevant:
-            more = f" and {len(relevant) - _KEYS_SHOWN} more" if len(relevant) > _KEYS_SHOWN else ""
-            found.append(f"{len(relevant)} keys {name}: {', '.join(relevant[:_KEYS_SHOWN])}{more}")
-    if found or info["error_msgs"]:
-        msg = f"{problem}: {'; '.join([*found, *info['error_msgs']])}"
-        raise CheckpointError(msg)
-
-
-@contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Silence the table of missing keys, which `_require_all_keys` judges, and the progress bar."""
-    verbosity, had_bar = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if had_bar:
-            transformers_logging.enable_progress_bar()
-
-
 def _fetch(weights: str, revision: str | None, parts: Sequence[str]) -> Path:
     """Return the snapshot folder of a hub id, downloading what the cache lacks."""
     try:
@@ -179,8 +117,8 @@ def _fetch(weights: str, revision: str | None, parts: Sequence[str]) -> Path:
         pinned = f" --revision {revision}" if revision else ""
         msg = (
             f"checkpoint {weights} is not, or not completely, in the cache ({constants.HF_HUB_CACHE}) and the hub "
-            f"cannot be reached; either download it where there is a network (`hf download {weights}{pinned}`) and bring the "
-            "cache here, or set model.weights=<folder> to a local copy"
+            f"cannot be reached; either download it where there is a network (`hf download {weights}{pinned}`) and "
+            "bring the cache here, or set model.weights=<folder> to a local copy"
         )
         raise CheckpointError(msg) from error
     except (HTTPError, OSError) as error:

@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 from src.core.errors import CheckpointError
 from src.core.resize import Bound, bounded_size
 from src.model.base import DepthModel, Provenance, parse_resolution
-from src.model.hub import RANDOM, load_network, locate, read_index
+from src.model.hub import RANDOM, locate, read_index
+from src.model.loading import load_network
 from src.model.randomise import randomise
 
 
