@@ -4,6 +4,7 @@ import abc
 import collections
 import dataclasses
 import functools
+import multiprocessing
 from collections.abc import Sequence
 
 import numpy as np
@@ -161,6 +162,15 @@ def _as_it_is(batch: tuple[Sample, ...]) -> tuple[Sample, ...]:
     return batch  # the default would turn the tuple into a list
 
 
+def _start_method() -> str:
+    """Return how decoding processes start: as everywhere on this platform.
+
+    Inside a worker of joblib the current method is joblib's own, which torch's loader cannot use.
+    """
+    current, of_platform = multiprocessing.get_start_method(), multiprocessing.get_all_start_methods()
+    return current if current in of_platform else of_platform[0]
+
+
 class DepthDataModule(LightningDataModule):
     """Serves one data set to `trainer.predict`.
 
@@ -202,6 +212,7 @@ class DepthDataModule(LightningDataModule):
             batch_size=None,
             num_workers=self.num_workers,
             collate_fn=_as_it_is,
+            multiprocessing_context=_start_method() if self.num_workers else None,
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -1,0 +1,114 @@
+"""The command line as a user meets it: tables, help, typos, sweeps, exit codes."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from src.engine.overview import overview
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def test_a_run_prints_its_table_and_ends_with_its_folder(command, tmp_path):
+    done = command("model=ramp", "data=sample")
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"affine_disparity v1\s+abs_rel ↓\s+0\.\d{4}\s+–\s+1 / 0 / 0", done.stdout)
+    assert "not applicable to affine_disparity: metric, median_scaled, scale, affine_depth" in done.stdout
+    assert "images per second on " in done.stdout
+    folder = Path(done.stdout.strip().splitlines()[-1])
+    assert folder.parent == tmp_path / "outputs" / "ramp" / "sample"
+    assert {"manifest.json", "records.jsonl", "summary.json", "config.yaml"} <= {p.name for p in folder.iterdir()}
+
+    again = command("model=ramp", "data=sample", "batch_size=1")
+    assert "Already finished" in again.stderr
+    assert again.stdout.strip().splitlines()[-1] == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "messages"),
+    [
+        (["model=ramq", "data=sample"], ["Could not find 'model/ramq'", "did you mean ramp?"]),
+        (["model=ramp"], ["You must specify 'data'", "sample"]),
+        (["model=ramp", "data=sample", "resolutoin=384"], ["keys of the configuration: resolution, seed", "resolution?"]),
+        (["model=ramp", "data=sample", "model.resolutio=1"], ["keys of model:", "did you mean resolution?"]),
+        (["model=ramp", "data=sample", "protocol=[metrik]"], ["available options in protocol:", "did you mean metric?"]),
+        (["model=ramp", "data=sample", "protocol=[metric]"], ["none of the requested protocols (metric) can score"]),
+    ],
+)
+def test_a_typo_is_answered_with_what_exists(command, words, messages):
+    done = command(*words)
+
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1
+    assert "Traceback" not in done.stderr
+    for message in messages:
+        assert message in done.stderr
+
+
+def test_help_lists_every_choice_with_its_line():
+    text = overview(CONF, "eval")
+    for group in ("model", "data", "protocol", "trainer", "logger"):
+        choices = [path.stem for path in (CONF / group).glob("*.yaml")]
+        section = text.split(f"\n{group}=\n")[1].split("\n\n")[0]
+        lines = dict(line.split(maxsplit=1) for line in section.splitlines())
+        assert lines.keys() == set(choices)
+    assert re.search(r"resolution=default\s+network input size", text)
+
+
+def test_help_imports_no_torch(command):
+    done = command("--help", PYTHONPROFILEIMPORTTIME="1")
+
+    assert done.returncode == 0
+    assert "model=\n" in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "hydra" in imported
+    assert not imported & {"torch", "lightning", "numpy", "transformers"}
+
+
+def test_every_yaml_says_in_its_first_line_what_it_is():
+    for path in CONF.rglob("*.yaml"):
+        first = path.read_text().splitlines()[0]
+        assert re.fullmatch(r"# \S.{5,110}", first), f"{path}: expected a one-line description, got {first!r}"
+
+
+def sweep_table(stdout: str) -> str:
+    return stdout[stdout.index("cells of this sweep") :]
+
+
+@pytest.mark.slow
+def test_one_failing_cell_does_not_stop_the_sweep(command, outside, tmp_path):
+    done = command(
+        "--config-dir", str(outside), "-m", "model=wrong_shape,ramp", "data=ragged", "resolution=native,384", "limit=2"
+    )
+
+    table = sweep_table(done.stdout)
+    assert done.returncode == 1
+    assert "2 done, 2 failed" in table
+    assert "floating-point" in table
+    assert len(list(tmp_path.glob("outputs/ramp/ragged/*/manifest.json"))) == 2
+    assert not list(tmp_path.glob("outputs/wrong_shape/**/manifest.json"))
+    assert not list(tmp_path.glob("outputs/.sweeps/*"))
+
+
+@pytest.mark.slow
+def test_a_sweep_refuses_processes_that_would_walk_it_too(command, outside):
+    done = command("--config-dir", str(outside), "-m", "model=ramp", "data=ragged", "trainer=ddp_cpu")
+
+    assert done.returncode == 1
+    assert "use trainer=ddp_spawn" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_cells_run_in_parallel(command, outside, tmp_path, launcher):
+    done = command(
+        "--config-dir", str(outside), "-m", "model=ramp,constant", "data=ragged", f"hydra/launcher={launcher}"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "2 done, 0 failed" in sweep_table(done.stdout)
+    fingerprints = {json.loads(p.read_text())["fingerprint"] for p in tmp_path.glob("outputs/*/ragged/*/manifest.json")}
+    assert len(fingerprints) == 2
