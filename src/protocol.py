@@ -20,7 +20,6 @@ from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
 from src.metrics.per_image import PerImage
 
-
 LEAST_DEPTH: Final = 1e-6
 """Metres. Marigold's floor below every clip; keeps logarithms finite where a data variant starts at 0 m."""
 
@@ -41,12 +40,15 @@ class Scores:
 
     Attributes:
         errors: metric name -> (b,) float64; NaN unless the status is OK (or where the metric may be undefined).
+        weights: metric name -> (b,) float64, how much each image counts in the mean; only for metrics that pool
+            something smaller than images (`DepthMetric.mean_over`).
         status: (b,) int64 of `Status`.
         valid_pixels: (b,) int64.
         aligned: what was scored, after clipping.
     """
 
     errors: dict[str, Float[Tensor, " b"]]
+    weights: dict[str, Float[Tensor, " b"]]
     status: Int[Tensor, " b"]
     valid_pixels: Int[Tensor, " b"]
     aligned: Aligned
@@ -129,7 +131,8 @@ class EvalProtocol:
         valid_pixels = masked.count(sample.valid)
         status = self._status(prediction, sample, raw, valid_pixels)
         errors = {name: torch.where(status == Status.OK, values, torch.nan) for name, values in raw.items()}
-        return Scores(errors=errors, status=status, valid_pixels=valid_pixels, aligned=aligned)
+        weights = {metric.name: metric.weight(pair) for metric in self.metrics if metric.mean_over != "images"}
+        return Scores(errors=errors, weights=weights, status=status, valid_pixels=valid_pixels, aligned=aligned)
 
     def _status(
         self,
@@ -166,4 +169,7 @@ class ProtocolMetric(PerImage):
     def update(self, scores: Scores, sample: Sample) -> None:  # type: ignore[override]
         """Add the scores of a batch."""
         index = torch.tensor(sample.index, device=scores.status.device)
-        super().update(torch.stack(tuple(scores.errors.values()), 1), index)
+        values = torch.stack(tuple(scores.errors.values()), 1)
+        one = torch.ones_like(values[:, 0])
+        weights = torch.stack([scores.weights.get(name, one) for name in scores.errors], 1)
+        super().update(values, index, weights)

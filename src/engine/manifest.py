@@ -87,7 +87,9 @@ def build_manifest(
 
 def _protocol_info(protocol: EvalProtocol, depth_range: tuple[float, float]) -> ProtocolInfo:
     metrics = {
-        metric.name: MetricInfo(unit=metric.unit, higher_is_better=bool(metric.higher_is_better))
+        metric.name: MetricInfo(
+            unit=metric.unit, higher_is_better=bool(metric.higher_is_better), mean_over=metric.mean_over
+        )
         for metric in protocol.metrics
     }
     return ProtocolInfo(

@@ -109,6 +109,7 @@ class ScoringCallback(Callback):
                         scale=finite(scale),
                         shift=finite(shift),
                         errors={metric: finite(next(values)) for metric in protocol.metric_names},
+                        weights={metric: next(values) for metric in scores[name].weights},
                         input_size=prediction.input_size,
                         seconds=seconds,
                     )
@@ -148,7 +149,7 @@ class ScoringCallback(Callback):
 def _columns(scores: Scores) -> Tensor:
     """Stack what a record needs into (b, 4 + k) float64, so that one transfer brings a whole batch to the host."""
     head = (scores.status, scores.valid_pixels, scores.aligned.scale, scores.aligned.shift)
-    return torch.stack([value.double() for value in (*head, *scores.errors.values())], dim=1)
+    return torch.stack([value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())], dim=1)
 
 
 class _Clock:

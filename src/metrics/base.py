@@ -16,7 +16,7 @@ from src.metrics.per_image import PerImage
 class DepthMetric(PerImage, abc.ABC):
     """One alignment-aware depth error. A subclass sets the class variables and writes `per_image`.
 
-    `update` takes what a protocol produces, `compute` returns the mean over images of the per-image errors.
+    `update` takes what a protocol produces, `compute` returns the mean of the per-image errors.
     """
 
     name: ClassVar[str]
@@ -25,6 +25,9 @@ class DepthMetric(PerImage, abc.ABC):
     may_be_undefined: ClassVar[bool] = False
     """Whether an image may rightly have no value (no occlusion edge, say). Otherwise a non-finite value of an image
     with valid pixels counts as a failure of the model."""
+    mean_over: ClassVar[str] = "images"
+    """What the mean over a data set runs over. Where papers pool something smaller ("point pairs", "planes"), the value
+    of an image is the mean over its own, and `weight` says how many it has."""
 
     def __init__(self) -> None:
         super().__init__(columns=(self.name,))
@@ -33,11 +36,16 @@ class DepthMetric(PerImage, abc.ABC):
     def per_image(self, pair: Comparison) -> Float[Tensor, " b"]:
         """Return the error of each image, (b,) float64; pure, from `pair.aligned` and `pair.sample`."""
 
+    def weight(self, pair: Comparison) -> Float[Tensor, " b"]:
+        """Return how much each image counts in the mean over a data set, (b,) float64."""
+        return torch.ones_like(pair.aligned.scale)
+
     def update(self, aligned: Aligned, sample: Sample) -> None:  # type: ignore[override]
         """Add a batch."""
         index = torch.tensor(sample.index, device=aligned.depth.device)
-        super().update(self.per_image(Comparison(aligned, sample))[:, None], index)
+        pair = Comparison(aligned, sample)
+        super().update(self.per_image(pair)[:, None], index, self.weight(pair)[:, None])
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Return the mean over the images seen by all processes."""
+        """Return the mean over the images seen by all processes, weighted by what `mean_over` names."""
         return super().compute()[self.name]

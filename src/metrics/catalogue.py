@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from src.core.errors import ConfigError
-from src.metrics import depth
+from src.metrics import depth, ordinal
 from src.metrics.base import DepthMetric
 
 _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
@@ -32,6 +32,8 @@ _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     depth.Tau,
     depth.DeltaAUC,
     depth.Delta1Error,
+    ordinal.PairAccuracy,
+    ordinal.WHDR,
 )
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
 

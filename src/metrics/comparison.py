@@ -1,9 +1,12 @@
 """Comparison: what a metric looks at, an aligned prediction beside its ground truth."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+from torch import Tensor
 
 from src.core.aligned import Aligned
+from src.core.errors import ConfigError
 from src.core.sample import Sample
 
 T = TypeVar("T")
@@ -20,6 +23,21 @@ class Comparison:
         self.aligned = aligned
         self.sample = sample
         self._results: dict[Callable[[Aligned, Sample], Any], Any] = {}
+
+    def annotation(self, name: str) -> Tensor:
+        """Return an optional field of the sample, such as its point pairs.
+
+        Raises:
+            ConfigError: if the data set has none.
+        """
+        value = getattr(self.sample, name)
+        if value is None:
+            msg = (
+                f"expected data with {name}, which a metric of this protocol reads, got none for "
+                f"{self.sample.sample_id[0]!r}; choose a data set that is annotated with it, or another protocol"
+            )
+            raise ConfigError(msg)
+        return cast("Tensor", value)
 
     def once(self, compute: Callable[[Aligned, Sample], T]) -> T:
         """Return `compute(aligned, sample)`, computed at the first call with this function."""

@@ -27,6 +27,7 @@ class SampleRecord:
         scale: fitted scale, or None where undefined.
         shift: fitted shift, metres or 1/m as the protocol fits, or None where undefined.
         errors: metric name -> value, None where undefined.
+        weights: metric name -> how much the value counts in the mean, for metrics whose `mean_over` is not images.
         input_size: (height, width) in pixels of what the network saw.
         seconds: inference time of the batch divided by its images.
     """
@@ -41,16 +42,18 @@ class SampleRecord:
     scale: float | None
     shift: float | None
     errors: dict[str, float | None]
+    weights: dict[str, float] = dataclasses.field(default_factory=dict)
     input_size: tuple[int, int]
     seconds: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MetricInfo:
-    """Unit and direction of a metric, so that a report needs no code of ours to read it."""
+    """Unit and direction of a metric and what its mean runs over, so that a report needs no code of ours to read it."""
 
     unit: str
     higher_is_better: bool
+    mean_over: str = "images"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
