@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import multiprocessing
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,7 +159,7 @@ class Shard(Dataset[tuple[Sample, ...]]):
         return group_by_size([self._dataset[position] for position in self._batches[i]])
 
 
-def _as_it_is(batch: tuple[Sample, ...]) -> tuple[Sample, ...]:
+def _as_it_is(batch: Any) -> Any:
     return batch  # the default would turn the tuple into a list
 
 
