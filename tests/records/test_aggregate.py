@@ -1,0 +1,225 @@
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from src.records.aggregate import Estimate, estimates, summarise, unranked_because
+from src.records.schema import ImageStatus, RunManifest, SampleRecord
+
+
+def record(
+    index: int,
+    errors: dict[str, float | None],
+    *,
+    protocol: str = "metric",
+    status: ImageStatus = "ok",
+    weights: dict[str, float] | None = None,
+) -> SampleRecord:
+    return SampleRecord(
+        index=index,
+        sample_id=f"image/{index}",
+        group="",
+        protocol=protocol,
+        protocol_version=1,
+        status=status,
+        valid_pixels=0 if status == "skipped" else 100,
+        scale=1.0,
+        shift=0.0,
+        errors=errors,
+        weights=weights or {},
+        input_size=(384, 512),
+        seconds=0.1,
+    )
+
+
+def manifest(**changes: object) -> RunManifest:
+    plain = RunManifest(
+        model="ramp",
+        data="sample",
+        resolution="default",
+        fingerprint="0" * 12,
+        config={},
+        output_space="metric_depth",
+        weights="none",
+        revision="",
+        random_weights=False,
+        uses_ground_truth=False,
+        parameters=0,
+        protocols={},
+        not_applicable=[],
+        expected=4,
+        limited=False,
+        scored={"metric": 4, "scale": 4},
+        skipped={"metric": 0, "scale": 0},
+        failed={"metric": 0, "scale": 0},
+        seed=0,
+        world_size=1,
+        device="cpu",
+        dtype="float32",
+        images_per_second=1.0,
+        git_revision="",
+        versions={},
+        started="2026-11-22T09:00:00+00:00",
+        finished="2026-11-22T09:05:00+00:00",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def test_mean_and_standard_error_by_hand() -> None:
+    found = estimates([record(i, {"abs_rel": value}) for i, value in enumerate([1.0, 2.0, 3.0, 6.0])])
+    estimate = found["metric"]["abs_rel"]
+    # deviations from 3: -2, -1, 0, 3; their squares sum to 14; sqrt(14 / 3) / sqrt(4)
+    assert estimate.mean == 3.0
+    assert estimate.standard_error == pytest.approx(math.sqrt(14 / 3) / 2, rel=1e-14)
+    assert (estimate.n, estimate.undefined) == (4, 0)
+
+
+def test_interval_equals_the_percentile_bootstrap_of_scipy() -> None:
+    values = np.random.default_rng(7).lognormal(size=300)
+    found = estimates([record(i, {"rmse": value}) for i, value in enumerate(values)], resamples=1000, seed=5)
+    reference = stats.bootstrap(
+        (values,), np.mean, n_resamples=1000, method="percentile", rng=np.random.default_rng(5)
+    ).confidence_interval
+    estimate = found["metric"]["rmse"]
+    # the draws are scipy's own where its generator is asked in the same way; a tenth of the width allows others
+    width = reference.high - reference.low
+    assert estimate.low == pytest.approx(reference.low, abs=0.1 * width)
+    assert estimate.high == pytest.approx(reference.high, abs=0.1 * width)
+    assert estimate.standard_error == pytest.approx(stats.sem(values), rel=1e-12)
+
+
+def test_drawing_in_several_goes_gives_a_valid_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [record(i, {"rmse": float(value)}) for i, value in enumerate(np.random.default_rng(1).normal(size=50))]
+    whole = estimates(records)["metric"]["rmse"]
+    monkeypatch.setattr("src.records.aggregate._DRAWS_AT_ONCE", 7 * 50)
+    pieces = estimates(records)["metric"]["rmse"]
+    assert whole.low is not None
+    assert pieces.low == pytest.approx(whole.low, abs=0.1)
+    assert (pieces.mean, pieces.standard_error) == (whole.mean, whole.standard_error)
+
+
+def test_the_same_records_give_the_same_digits_and_another_seed_others() -> None:
+    records = [record(i, {"rmse": value}) for i, value in enumerate([0.1, 0.4, 0.2, 0.9, 0.3])]
+    assert estimates(records) == estimates(records)
+    assert estimates(records, seed=1)["metric"]["rmse"].low != estimates(records, seed=2)["metric"]["rmse"].low
+
+
+def test_only_images_that_are_ok_count() -> None:
+    records = [
+        record(0, {"abs_rel": 0.2}),
+        record(1, {"abs_rel": None}, status="skipped"),
+        record(2, {"abs_rel": None}, status="failed"),
+        record(3, {"abs_rel": 0.4}),
+    ]
+    estimate = estimates(records)["metric"]["abs_rel"]
+    assert estimate.mean == pytest.approx(0.3)
+    assert (estimate.n, estimate.undefined) == (2, 0)
+
+
+def test_undefined_values_are_left_out_and_counted() -> None:
+    records = [
+        record(0, {"abs_rel": 0.2, "edge_accuracy": None}),
+        record(1, {"abs_rel": 0.4, "edge_accuracy": 2.0}),
+        record(2, {"abs_rel": 0.6, "edge_accuracy": 4.0}),
+    ]
+    found = estimates(records)["metric"]
+    assert found["abs_rel"].mean == pytest.approx(0.4)
+    edges = found["edge_accuracy"]
+    assert (edges.mean, edges.n, edges.undefined) == (3.0, 2, 1)
+    assert edges.standard_error == pytest.approx(1.0)
+    # resamples of two values can only have means 2, 3 and 4
+    assert (edges.low, edges.high) == (2.0, 4.0)
+
+
+def test_one_image_has_a_mean_and_no_uncertainty() -> None:
+    found = estimates([record(0, {"abs_rel": 0.25})])["metric"]["abs_rel"]
+    assert found == Estimate(mean=0.25, standard_error=None, low=None, high=None, n=1, undefined=0)
+
+
+def test_no_image_has_no_mean() -> None:
+    nothing = Estimate(mean=None, standard_error=None, low=None, high=None, n=0, undefined=0)
+    assert estimates([record(0, {"abs_rel": None}, status="skipped")])["metric"]["abs_rel"] == nothing
+    undefined = estimates([record(0, {"abs_rel": None}), record(1, {"abs_rel": None})])["metric"]["abs_rel"]
+    assert undefined == dataclasses.replace(nothing, undefined=2)
+    assert estimates([]) == {}
+
+
+def test_weights_pool_what_is_smaller_than_an_image() -> None:
+    # 90 of 100 point pairs wrong in one image, 0 of 300 in the other: 90 of 400 pairs
+    records = [
+        record(0, {"whdr": 0.9, "abs_rel": 0.9}, weights={"whdr": 100.0}),
+        record(1, {"whdr": 0.0, "abs_rel": 0.0}, weights={"whdr": 300.0}),
+    ]
+    found = estimates(records)["metric"]
+    assert found["whdr"].mean == pytest.approx(90 / 400)
+    assert found["abs_rel"].mean == pytest.approx(0.45)
+
+
+def test_standard_error_of_a_weighted_mean_is_that_of_a_ratio() -> None:
+    generator = np.random.default_rng(11)
+    weights = generator.integers(1, 9, 400).astype(float)
+    values = generator.normal(size=400)
+    records = [
+        record(i, {"whdr": v}, weights={"whdr": w}) for i, (v, w) in enumerate(zip(values, weights, strict=True))
+    ]
+    estimate = estimates(records, resamples=4000)["metric"]["whdr"]
+    drawn = generator.integers(0, 400, (4000, 400))
+    means = (weights * values)[drawn].sum(1) / weights[drawn].sum(1)
+    assert estimate.standard_error == pytest.approx(means.std(), rel=0.05)
+    assert estimate.low == pytest.approx(np.quantile(means, 0.025), abs=0.02)
+
+
+def test_an_image_of_weight_zero_counts_as_undefined() -> None:
+    records = [record(0, {"whdr": 0.5}, weights={"whdr": 0.0}), record(1, {"whdr": 0.1}, weights={"whdr": 4.0})]
+    estimate = estimates(records)["metric"]["whdr"]
+    assert (estimate.mean, estimate.n, estimate.undefined) == (pytest.approx(0.1), 1, 1)
+
+
+def test_protocols_and_metrics_keep_their_order() -> None:
+    records = [
+        record(i, {"rmse": 1.0, "abs_rel": 0.1}, protocol=protocol)
+        for i in range(2)
+        for protocol in ("scale", "metric")
+    ]
+    found = estimates(records)
+    assert [(protocol, list(values)) for protocol, values in found.items()] == [
+        ("scale", ["rmse", "abs_rel"]),
+        ("metric", ["rmse", "abs_rel"]),
+    ]
+
+
+def test_the_summary_is_json_without_nan() -> None:
+    records = [record(0, {"abs_rel": 0.25, "rmse": None})]
+    text = json.dumps(summarise(records), allow_nan=False)
+    assert json.loads(text)["metric"]["abs_rel"]["mean"] == 0.25
+    assert json.loads(text)["metric"]["rmse"] == {
+        "mean": None, "standard_error": None, "low": None, "high": None, "n": 0, "undefined": 1
+    }  # fmt: skip
+
+
+def test_a_plain_cell_is_ranked() -> None:
+    assert unranked_because(manifest(skipped={"metric": 2}), "metric") == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"random_weights": True}, ("random weights",)),
+        ({"uses_ground_truth": True}, ("uses ground truth",)),
+        ({"limited": True, "expected": 8}, ("limited to 8 images",)),
+        ({"limited": True, "expected": 1}, ("limited to 1 image",)),
+        ({"failed": {"metric": 3}}, ("3 failed",)),
+        ({"random_weights": True, "failed": {"metric": 1}}, ("random weights", "1 failed")),
+    ],
+)
+def test_reasons_not_to_rank(changes: dict[str, object], reasons: tuple[str, ...]) -> None:
+    assert unranked_because(manifest(**changes), "metric") == reasons
+
+
+def test_failures_count_under_the_protocol_they_happened_in() -> None:
+    one = manifest(failed={"metric": 0, "scale": 2})
+    assert unranked_because(one, "metric") == ()
+    assert unranked_because(one, "scale") == ("2 failed",)
