@@ -36,6 +36,23 @@ _VIT = {
     "backbone_out_indices": [0, 1, 2, 3],
 }
 _ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "depth_anything": {
+        "backbone_config": {
+            "model_type": "dinov2",
+            "image_size": 70,
+            "patch_size": 14,
+            "hidden_size": 32,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "out_indices": [1, 2, 3, 4],
+            "reshape_hidden_states": False,
+            "apply_layernorm": True,
+        },
+        "reassemble_hidden_size": 32,
+        "neck_hidden_sizes": [8, 8, 16, 16],
+        "fusion_hidden_size": 16,
+        "head_hidden_size": 8,
+    },
     "dpt_beit": {"backbone_config": _BEIT, **_NECK},
     "dpt_vit": {**_VIT, **_NECK},
     "dpt_hybrid": {
