@@ -48,7 +48,8 @@ def _instantiate(node: DictConfig, what: str, kind: type[_Kind], **extra: Any) -
         # hydra wraps what the constructor raised; a message meant for the user must reach the user
         if isinstance(error.__cause__, LeadlineError):
             raise error.__cause__ from None
-        msg = f"{what}: cannot be built from its configuration: {error}"
+        reason = "" if error.__cause__ is None else f": {error.__cause__}"
+        msg = f"{what}: cannot be built from its configuration: {error}{reason}"
         raise ConfigError(msg) from error
     if not isinstance(built, kind):
         msg = f"{what}: expected _target_ to name a {kind.__name__}, got {type(built).__name__}"
