@@ -93,7 +93,7 @@ def _select(names: list[str], key: str | None, path: Path, what: str) -> str:
     if key is None and len(names) == 1:
         return names[0]
     if key is None or key not in names:
-        wanted = f"one {what}, or a key naming one" if key is None else f"a {what} named {key!r}"
+        wanted = f"one {what}, or a key naming one" if key is None else f"the {what} {key!r}"
         msg = f"{path}: expected {wanted}, got {names}"
         raise DataError(msg)
     return key

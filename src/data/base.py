@@ -23,7 +23,7 @@ class Frame:
     """One decoded image with its ground truth, as numpy arrays.
 
     Attributes:
-        image: (h, w, 3) uint8 sRGB.
+        image: (h, w, 3) uint8 sRGB; of another size than its depth it is refused by the data set, by name.
         depth: (h, w) float32 z-depth in metres; zero, negative or non-finite means not measured.
         valid: (h, w) bool, pixels that may count (the variant's crop, the data set's own mask); None for all.
         intrinsics: (3, 3) float32, pixels, pixel centres at integer + 0.5; or None.
@@ -31,7 +31,7 @@ class Frame:
         edges, segments, plane_normals, point_pairs: as in `Sample`, without the batch axis.
     """
 
-    image: UInt8[np.ndarray, "h w 3"]
+    image: UInt8[np.ndarray, "H W 3"]
     depth: Float32[np.ndarray, "h w"]
     valid: Bool[np.ndarray, "h w"] | None = None
     intrinsics: Float32[np.ndarray, "3 3"] | None = None
