@@ -1,0 +1,104 @@
+"""What reaches CSV files and Weights & Biases, read back from disk."""
+
+import csv
+import json
+import struct
+
+import pytest
+
+from src.engine.publish_wandb import WandbLogger
+
+
+def test_csv_holds_the_summary(run, tmp_path, outside):
+    cell = run("model=broken", "data=ragged", "logger=csv", f"logger.folder={tmp_path}", conf=outside)
+
+    with (tmp_path / "csv" / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["protocol"], row["metric"]): row for row in csv.DictReader(file)}
+    summary = json.loads((cell.folder / "summary.json").read_text())
+    assert rows.keys() == {(protocol, metric) for protocol, metrics in summary.items() for metric in metrics}
+    assert float(rows["metric", "abs_rel"]["mean"]) == summary["metric"]["abs_rel"]["mean"]
+    assert float(rows["metric", "abs_rel"]["standard_error"]) == summary["metric"]["abs_rel"]["standard_error"]
+
+
+def read_offline(path):
+    """Parse the log of an offline run: 32 KiB blocks of (crc, length, type) framed protobuf records after 7 bytes."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, position, whole = path.read_bytes(), 7, b""
+    while position < len(data):
+        left = 32768 - position % 32768
+        if left < 7:
+            position += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[position : position + 7])
+        if kind == 0:
+            return
+        whole += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(whole)
+            yield record
+            whole = b""
+
+
+@pytest.fixture
+def wandb_home(tmp_path, monkeypatch):
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+
+
+@pytest.mark.slow
+def test_wandb_offline_keeps_one_run_per_cell(run, tmp_path, outside, wandb_home):
+    words = ["data=ragged", "logger=wandb_offline"]
+    cells = {
+        name: run(f"model={name}", *words, f"logger.folder={tmp_path / name}", conf=outside)
+        for name in ("ramp", "broken")
+        if (tmp_path / name).mkdir() is None
+    }
+
+    identities = set()
+    for name, cell in cells.items():
+        (log,) = (tmp_path / name).glob("wandb/offline-run-*/run-*.wandb")
+        config, summary = {}, {}
+        for record in read_offline(log):
+            kind = record.WhichOneof("record_type")
+            if kind == "run":
+                identities.add(record.run.run_id)
+                config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+            elif kind == "config":
+                config |= {item.key: json.loads(item.value_json) for item in record.config.update}
+            elif kind == "summary":
+                summary |= {
+                    item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in record.summary.update
+                }
+        assert config["fingerprint"] == cell.manifest.fingerprint
+        assert config["data"]["n"] == 7
+        saved = json.loads((cell.folder / "summary.json").read_text())
+        for protocol, metrics in saved.items():
+            assert summary[f"{protocol}/abs_rel"] == pytest.approx(metrics["abs_rel"]["mean"])
+            assert summary[f"{protocol}/scored"] == 7
+            (table,) = (tmp_path / name).glob(f"wandb/offline-run-*/files/media/table/per_image/{protocol}_*.table.json")
+            content = json.loads(table.read_text())
+            column = content["columns"].index("abs_rel")
+            records = [record for record in cell.records if record.protocol == protocol]
+            assert [row[column] for row in content["data"]] == pytest.approx([r.errors["abs_rel"] for r in records])
+    assert len(identities) == 2
+
+
+@pytest.mark.slow
+def test_a_failing_cell_still_finishes_its_wandb_run(run, tmp_path, outside, wandb_home):
+    import wandb
+
+    from src.core.errors import PredictionError
+
+    with pytest.raises(PredictionError):
+        run("model=wrong_shape", "data=ragged", "logger=wandb_offline", f"logger.folder={tmp_path}", conf=outside)
+    assert wandb.run is None
+
+
+def test_processes_but_the_first_open_no_run(monkeypatch, tmp_path):
+    monkeypatch.setattr("src.engine.publish_wandb.is_first_process", lambda: False)
+    with WandbLogger(project="p", entity=None, offline=True, folder=str(tmp_path)):
+        assert not list(tmp_path.iterdir())

@@ -1,0 +1,100 @@
+"""Every yaml composes, and binds to the constructor it names."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from src.engine.measurement import measurement, register_resolvers
+from src.records.fingerprint import fingerprint
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def choices(group: str) -> list[str]:
+    return sorted(str(path.relative_to(CONF / group).with_suffix("")) for path in (CONF / group).rglob("*.yaml"))
+
+
+def composed(*words: str) -> DictConfig:
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("eval", list(words), return_hydra_config=False)
+
+
+def bind(node: DictConfig, where: str) -> None:
+    """Bind a configuration to its target's signature, and its children to theirs."""
+    if "_target_" in node:
+        target = get_object(node["_target_"])
+        keywords = {key: None for key in node if not str(key).startswith("_")}
+        try:
+            inspect.signature(target).bind(**keywords)
+        except TypeError as error:
+            pytest.fail(f"{where}: {node['_target_']} does not take what the yaml gives: {error}")
+    for key, child in node.items_ex(resolve=False):
+        if isinstance(child, DictConfig):
+            bind(child, f"{where}.{key}")
+
+
+@pytest.mark.parametrize("model", choices("model"))
+def test_model_binds(model):
+    bind(composed(f"model={model}", "data=sample").model, model)
+
+
+@pytest.mark.parametrize("data", choices("data"))
+def test_data_binds(data):
+    bind(composed("model=ramp", f"data={data}").data, data)
+
+
+@pytest.mark.parametrize("protocol", choices("protocol"))
+def test_protocol_binds_under_its_own_name(protocol):
+    node = composed("model=ramp", "data=sample", f"protocol=[{protocol}]").protocol
+    assert list(node) == [protocol]
+    assert node[protocol].name == protocol
+    assert node[protocol].version >= 1
+    bind(node, protocol)
+
+
+@pytest.mark.parametrize("group", ["trainer", "logger"])
+def test_trainer_and_logger_bind(group):
+    for choice in choices(group):
+        bind(composed("model=ramp", "data=sample", f"{group}={choice}")[group], choice)
+
+
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_experiment_composes(experiment):
+    cfg = composed(f"experiment={experiment}", "model=ramp", "data=sample")
+    bind(cfg.model, experiment)
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    assert "python -m src.eval" in text.splitlines()[1], "an experiment names its command in its second line"
+
+
+def test_the_fingerprint_names_the_measurement_only():
+    base = composed("model=ramp", "data=sample")
+
+    def digest(*words: str) -> str:
+        return fingerprint(measurement(composed("model=ramp", "data=sample", *words)))
+
+    same = [
+        "batch_size=9", "num_workers=0", "force=true", "panels=0", "trainer=ddp_cpu", "logger=csv",
+        "paths.output_dir=/elsewhere", "paths.data_dir=/elsewhere",
+    ]  # fmt: skip
+    other = ["resolution=384", "seed=1", "limit=1", "protocol=[affine_disparity]", "data.depth_range=[0.1,9]"]
+    assert {digest(word) for word in same} == {fingerprint(measurement(base))}
+    assert len({digest(word) for word in other} | {digest()}) == len(other) + 1
+
+
+def test_no_default_is_hidden_in_code():
+    """Constructors take required keywords; the yaml carries every value, so a reader of the yaml sees them all."""
+    for group in ("model", "data"):
+        for choice in choices(group):
+            words = [f"model={choice}", "data=sample"] if group == "model" else ["model=ramp", f"data={choice}"]
+            target = get_object(OmegaConf.to_container(composed(*words)[group], resolve=False)["_target_"])
+            hidden = [
+                name
+                for name, parameter in inspect.signature(target).parameters.items()
+                if parameter.default is not inspect.Parameter.empty
+            ]
+            assert not hidden, f"{group}={choice}: {target.__name__} has defaults for {hidden}"
