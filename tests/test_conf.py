@@ -68,7 +68,7 @@ def test_experiment_composes(experiment):
     cfg = composed(f"experiment={experiment}", "model=ramp", "data=sample")
     bind(cfg.model, experiment)
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
-    assert "python -m src.eval" in text.splitlines()[1], "an experiment names its command in its second line"
+    assert "python -m src.eval" in text.splitlines()[2], "an experiment names its command in its third line"
 
 
 def test_the_fingerprint_names_the_measurement_only():

@@ -41,4 +41,5 @@ def overview(conf: Path, config: str) -> str:
 
 def _first_comment(path: Path) -> str:
     with path.open(encoding="utf-8") as file:
-        return file.readline().removeprefix("#").strip()
+        # hydra wants its own headers ("# @package ...") before everything else
+        return next((line.removeprefix("#").strip() for line in file if not line.startswith("# @")), "")

@@ -70,7 +70,7 @@ def test_help_imports_no_torch(command):
 
 def test_every_yaml_says_in_its_first_line_what_it_is():
     for path in CONF.rglob("*.yaml"):
-        first = path.read_text().splitlines()[0]
+        first = next(line for line in path.read_text().splitlines() if not line.startswith("# @"))
         assert re.fullmatch(r"# \S.{5,110}", first), f"{path}: expected a one-line description, got {first!r}"
 
 
