@@ -1,0 +1,1 @@
+"""Records -> leaderboard, pictures, one HTML page, one CSV file. Reads folders only: no torch, no hydra."""

@@ -1,0 +1,43 @@
+"""Tables -> the terminal."""
+
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from src.report import words
+from src.report.leaderboard import Table
+
+_ROOM_FOR_NAMES = 56
+_ROOM_PER_METRIC = 10
+
+
+def terminal_table(table: Table, width: int) -> RichTable:
+    """Return a compact table with as many metrics as `width` characters have room for; at least one."""
+    metrics = table.metrics[: max(1, (width - _ROOM_FOR_NAMES) // _ROOM_PER_METRIC)]
+    key = table.key
+    images = table.rows[0].manifest.expected
+    title = f"{key.data}, {key.protocol} v{key.version}, {images} image{'s' * (images != 1)}"
+    drawn = RichTable(title=escape(title), title_justify="left", title_style="bold", box=None, header_style="dim")
+    drawn.add_column("model", overflow="fold")
+    for metric in metrics:
+        arrow = "↑" if table.info.metrics[metric].higher_is_better else "↓"
+        drawn.add_column(f"{escape(words.metric_label(metric))} {arrow}", justify="right", no_wrap=True)
+    drawn.add_column("± s.e.", justify="right", no_wrap=True)
+    drawn.add_column("scored", justify="right")
+    drawn.add_column("not ranked")
+    first = metrics[0]
+    for row in table.rows:
+        numbers = []
+        for metric in metrics:
+            mean = row.estimates[metric].mean
+            text = words.number(mean, table.decimals(metric))
+            is_best = not row.unranked and mean is not None and mean == table.best(metric)
+            numbers.append(f"[bold]{text}[/bold]" if is_best else text)
+        drawn.add_row(
+            escape(row.name),
+            *numbers,
+            words.number(row.estimates[first].standard_error, table.decimals(first)),
+            f"{row.manifest.scored[row.protocol]}",
+            escape(", ".join(row.unranked)),
+            style="dim" if row.unranked else None,
+        )
+    return drawn

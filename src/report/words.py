@@ -1,0 +1,97 @@
+"""How names and numbers are written for people."""
+
+import math
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+METRIC_LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "abs_rel": "AbsRel",
+        "sq_rel": "SqRel",
+        "rmse": "RMSE",
+        "rmse_log": "RMSE log",
+        "log10": "log₁₀",
+        "silog": "SILog",
+        "delta1": "δ₁",
+        "delta2": "δ₂",
+        "delta3": "δ₃",
+    }
+)
+_FITTED_IN: Final[Mapping[str, str]] = MappingProxyType(
+    {"depth": "depth", "disparity": "disparity (1/depth)", "log_depth": "log depth"}
+)
+
+
+def metric_label(name: str) -> str:
+    """Return the customary way to write a metric, or its name where there is none."""
+    return METRIC_LABELS.get(name, name)
+
+
+def alignment(fitted_in: str, *, shifted: bool) -> str:
+    """Say in words what a protocol does to a prediction before scoring it.
+
+    Args:
+        fitted_in: as in the records.
+        shifted: whether a shift was fitted besides the scale.
+
+    >>> alignment("depth", shifted=True)
+    'scale and shift per image, fitted to the ground truth in depth'
+    """
+    if fitted_in == "nothing":
+        return "none, metres are scored as predicted"
+    what = "scale and shift" if shifted else "scale"
+    return f"{what} per image, fitted to the ground truth in {_FITTED_IN.get(fitted_in, fitted_in)}"
+
+
+def decimals_for(values: Iterable[float | None]) -> int:
+    """Return how many decimals one column needs so that its smallest value keeps four digits; 1 to 4.
+
+    >>> decimals_for([0.0583, 0.61]), decimals_for([3.2, 14.0]), decimals_for([None])
+    (4, 3, 4)
+    """
+    sizes = [abs(value) for value in values if value]
+    if not sizes:
+        return 4
+    return min(max(3 - math.floor(math.log10(min(sizes))), 1), 4)
+
+
+def number(value: float | None, decimals: int) -> str:
+    """Write a number with fixed decimals, or a dash where there is none.
+
+    >>> number(0.05829, 4), number(None, 4)
+    ('0.0583', '–')
+    """
+    return "–" if value is None else f"{value:.{decimals}f}"
+
+
+def metres(value: float) -> str:
+    """Write a length with three significant digits at most, without an exponent.
+
+    >>> metres(0.001), metres(80.0), metres(2.345)
+    ('0.001', '80', '2.35')
+    """
+    if value < 1:
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def count(value: int) -> str:
+    """Write a number of parameters.
+
+    >>> count(24_785_089), count(0), count(949_000_000)
+    ('24.8 M', '0', '949 M')
+    """
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return str(value)
+
+
+def speed(images_per_second: float) -> str:
+    """Write images per second with three significant digits.
+
+    >>> speed(0.2134), speed(1234.5)
+    ('0.213', '1234')
+    """
+    return f"{images_per_second:.0f}" if images_per_second >= 100 else f"{images_per_second:.3g}"
