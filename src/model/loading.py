@@ -16,13 +16,14 @@ from src.core.errors import CheckpointError
 _KEYS_SHOWN = 5
 
 
-def load_network(network_class: type[Any], folder: Path, *, unused: Collection[str] = ()) -> nn.Module:
+def load_network(network_class: type[Any], folder: Path, *, unused: Collection[str] = (), **options: Any) -> nn.Module:
     """Build a network from a local folder by the `from_pretrained` of its class, in float32, with every key matched.
 
     Args:
         network_class: a transformers or diffusers model class.
         folder: holds its configuration and weights.
         unused: regular expressions of keys that may be missing or left over because no forward pass reads them.
+        **options: further keywords of `from_pretrained`.
 
     Raises:
         CheckpointError: if a file is unreadable, or keys are missing, left over or of another shape; lists them.
@@ -30,7 +31,7 @@ def load_network(network_class: type[Any], folder: Path, *, unused: Collection[s
     try:
         with _quiet_transformers():
             network, info = network_class.from_pretrained(
-                folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+                folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as error:
         msg = f"{folder}: cannot be loaded as {network_class.__name__}: {error}"

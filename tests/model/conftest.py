@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import huggingface_hub
 import numpy as np
 import pytest
 import torch
+import transformers
 from torch import Tensor
 
 from src.model.randomise import randomise
@@ -218,3 +220,87 @@ def bilinear() -> Callable[..., np.ndarray]:
         return rows @ values.astype(np.float64) @ columns.T
 
     return resample
+
+
+_MARIGOLD: dict[str, Any] = {
+    "unet": {
+        "sample_size": 8,
+        "in_channels": 8,
+        "out_channels": 4,
+        "block_out_channels": [32, 64],
+        "layers_per_block": 1,
+        "cross_attention_dim": 32,
+        "attention_head_dim": 8,
+        "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
+    },
+    "vae": {
+        "down_block_types": ["DownEncoderBlock2D"] * 4,
+        "up_block_types": ["UpDecoderBlock2D"] * 4,
+        "block_out_channels": [32] * 4,
+        "layers_per_block": 1,
+        "sample_size": 64,
+    },
+    "scheduler": {
+        "class": "DDIMScheduler",
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": "v_prediction",
+        "clip_sample": False,
+        "set_alpha_to_one": False,
+        "steps_offset": 1,
+    },
+    "steps": 2,
+    "processing_resolution": 64,
+}
+_FLAVOURS: dict[str, dict[str, Any]] = {
+    "v1_0": {"timestep_spacing": "leading"},
+    "v1_1": {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True},
+    "lcm": {"class": "LCMScheduler", "original_inference_steps": 50},
+}
+
+
+@pytest.fixture
+def marigold_architecture() -> Callable[[str], dict[str, Any]]:
+    """Keywords of a tiny Marigold by flavour."""
+    return lambda flavour: copy.deepcopy({**_MARIGOLD, "scheduler": {**_MARIGOLD["scheduler"], **_FLAVOURS[flavour]}})
+
+
+@pytest.fixture
+def tiny_pipeline(marigold_architecture: Callable[[str], dict[str, Any]]) -> Callable[..., Any]:
+    """A tiny Marigold pipeline with tokenizer and text encoder, whose predictions vary."""
+
+    def build(flavour: str = "v1_1", **changes: Any) -> Any:
+        architecture = marigold_architecture(flavour)
+        scheduler = architecture["scheduler"]
+        networks = {
+            "unet": diffusers.UNet2DConditionModel(**architecture["unet"]),
+            "vae": diffusers.AutoencoderKL(**architecture["vae"]),
+            "text_encoder": transformers.CLIPTextModel(
+                transformers.CLIPTextConfig(
+                    vocab_size=3,
+                    hidden_size=32,
+                    intermediate_size=64,
+                    num_hidden_layers=2,
+                    num_attention_heads=2,
+                    bos_token_id=0,
+                    eos_token_id=1,
+                )
+            ),
+        }
+        for network in networks.values():
+            randomise(network, seed=7)
+            network.eval()
+        settings = {
+            "tokenizer": transformers.CLIPTokenizer(
+                vocab={"<|startoftext|>": 0, "<|endoftext|>": 1, "a</w>": 2}, merges=[], model_max_length=77
+            ),
+            "scheduler": getattr(diffusers, scheduler.pop("class"))(**scheduler),
+            "prediction_type": "depth",
+            "default_denoising_steps": architecture["steps"],
+            "default_processing_resolution": architecture["processing_resolution"],
+        }
+        return diffusers.MarigoldDepthPipeline(**{**networks, **settings, **changes})
+
+    return build

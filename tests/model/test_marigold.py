@@ -1,0 +1,232 @@
+import json
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from src.core.errors import CheckpointError, ConfigError
+from src.core.prediction import OutputSpace
+from src.core.seeding import derive_seed
+from src.model.marigold import Marigold
+
+FLAVOURS = ["v1_0", "v1_1", "lcm"]
+
+
+@pytest.fixture
+def marigold(marigold_architecture):
+    def build(flavour="v1_1", **changes):
+        settings = {
+            "weights": "random",
+            "revision": None,
+            "steps": None,
+            "ensemble": 1,
+            "processing_resolution": None,
+            "resolution": "default",
+            "architecture": marigold_architecture(flavour),
+            "seed": 0,
+        }
+        return Marigold(**{**settings, **changes})
+
+    return build
+
+
+@pytest.fixture
+def loaded(marigold, publish, tiny_pipeline):
+    def build(flavour="v1_1", **changes):
+        publish(tiny_pipeline(flavour), "Tiny/marigold")
+        model = marigold(flavour, weights="Tiny/marigold", **changes)
+        model.configure_model()
+        return model
+
+    return build
+
+
+@torch.inference_mode()
+def infer(model, images, names):
+    return model.infer(images, tuple(names))
+
+
+@pytest.mark.parametrize("size", [(48, 64), (30, 97), (90, 50)])
+def test_any_aspect_ratio(loaded, images, size):
+    model = loaded()
+    depth = infer(model, images(1, *size), "a")
+    assert model.space is OutputSpace.AFFINE_DEPTH
+    assert depth.shape == (1, 1, *size)
+    assert (depth >= 0).all()
+    assert (depth <= 1).all()
+    assert depth.std() > 0.01
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_an_image_keeps_its_noise_in_every_batch(loaded, images, flavour):
+    model = loaded(flavour)
+    batch = images(4, 48, 64)
+    together = infer(model, batch, "abcd")
+    backwards = infer(model, batch.flip(0), "dcba").flip(0)
+    alone = torch.cat([infer(model, batch[i : i + 1], "abcd"[i]) for i in range(4)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+    torch.testing.assert_close(together, backwards, rtol=0, atol=1e-4)
+    renamed = infer(model, batch[:1], "z")
+    assert (renamed - alone[:1]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("flavour", ["v1_1", "lcm"])
+def test_an_ensemble_is_the_same_to_the_last_bit_in_every_batch(loaded, images, flavour):
+    model = loaded(flavour, ensemble=3)
+    batch = images(2, 24, 32)
+    together = infer(model, batch, "ab")
+    alone = torch.cat([infer(model, batch[i : i + 1], "ab"[i]) for i in range(2)])
+    assert torch.equal(together, alone)
+    assert together.std() > 0.01
+    assert not torch.equal(together, infer(loaded(flavour, ensemble=1), batch, "ab"))
+
+
+@pytest.mark.parametrize(("flavour", "ensemble"), [("v1_0", 1), ("v1_1", 3), ("lcm", 1)])
+def test_the_prediction_is_that_of_the_librarys_pipeline(loaded, publish, tiny_pipeline, images, flavour, ensemble):
+    image = images(1, 40, 64)
+    ours = infer(loaded(flavour, ensemble=ensemble, seed=5), image, "a")
+    snapshot = publish(tiny_pipeline(flavour), "Tiny/marigold")
+    pipeline = diffusers.MarigoldDepthPipeline.from_pretrained(snapshot, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    generators = [torch.Generator().manual_seed(derive_seed(5, "a", member)) for member in range(ensemble)]
+    library = pipeline(
+        image.float() / 255, ensemble_size=ensemble, batch_size=ensemble, generator=generators, output_type="pt"
+    ).prediction
+    # the ensemble's alignment amplifies rounding; here the input is the same to the last bit
+    torch.testing.assert_close(ours, library, rtol=0, atol=1e-6)
+
+
+def test_the_seed_changes_the_noise(loaded, images):
+    image = images(1, 48, 64)
+    first = infer(loaded(seed=0), image, "a")
+    assert torch.equal(first, infer(loaded(seed=0), image, "a"))
+    assert (first - infer(loaded(seed=1), image, "a")).abs().max() > 0.01
+
+
+def test_the_image_is_shrunk_with_antialiasing_and_padded_by_repetition(loaded, images):
+    model = loaded()
+    seen = {}
+    model.vae.encoder.register_forward_pre_hook(lambda _, args: seen.update(pixels=args[0]))
+    image = images(1, 90, 128)
+    infer(model, image, "a")
+
+    def matrix(source, target):  # triangle as wide as the step, cut off at the border
+        scale = source / target
+        weights = np.zeros((target, source))
+        for i in range(target):
+            centre = (i + 0.5) * scale
+            weights[i] = np.maximum(0, 1 - np.abs((np.arange(source) + 0.5 - centre) / scale))
+        return weights / weights.sum(1, keepdims=True)
+
+    # 90 x 128 at a longer side of 64 is 45 x 64, padded to 48 x 64
+    shrunk = matrix(90, 45) @ (image[0].numpy() / 255 * 2 - 1) @ matrix(128, 64).T
+    expected = np.concatenate([shrunk, np.repeat(shrunk[:, -1:], 3, 1)], 1)
+    assert model.input_size((90, 128)) == (48, 64)
+    np.testing.assert_allclose(seen["pixels"][0].numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("decoded", "depth"), [(-1.0, 0.0), (0.0, 0.5), (0.6, 0.8), (7.0, 1.0)])
+def test_what_the_decoder_calls_far_is_far(loaded, images, decoded, depth):
+    model = loaded()
+    with torch.no_grad():
+        model.vae.decoder.conv_out.weight.zero_()
+        model.vae.decoder.conv_out.bias.fill_(decoded)
+    prediction = infer(model, images(1, 48, 64), "a")
+    torch.testing.assert_close(prediction, torch.full((1, 1, 48, 64), depth))
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [
+        ({}, (48, 64)),
+        ({"processing_resolution": 128}, (96, 128)),
+        ({"resolution": 32}, (24, 32)),
+        ({"resolution": 70, "processing_resolution": 128}, (56, 72)),
+        ({"resolution": "native"}, (304, 408)),
+    ],
+)
+def test_resolution_is_the_longer_side(loaded, settings, size):
+    assert loaded(**settings).input_size((300, 405)) == size
+
+
+def test_native_resolution_is_what_the_network_gets(loaded, images):
+    model = loaded(resolution="native", steps=1)
+    seen = {}
+    model.vae.encoder.register_forward_pre_hook(lambda _, args: seen.update(size=tuple(args[0].shape[-2:])))
+    infer(model, images(1, 50, 75), "a")
+    assert seen["size"] == model.input_size((50, 75)) == (56, 80)
+
+
+@pytest.mark.parametrize(("steps", "passes"), [(None, 2), (1, 1), (3, 3)])
+def test_steps_are_the_checkpoints_own_unless_said(loaded, images, steps, passes):
+    model = loaded(steps=steps)
+    calls = []
+    model.unet.register_forward_hook(lambda *_: calls.append(1))
+    infer(model, images(2, 48, 64), "ab")
+    assert len(calls) == passes
+
+
+def test_the_text_encoder_is_used_once_and_let_go(loaded, tiny_pipeline):
+    model, pipeline = loaded(), tiny_pipeline()
+    expected = pipeline.text_encoder(torch.tensor([[0, 1]]))[0]
+    torch.testing.assert_close(model.empty_text, expected)
+    count = sum(p.numel() for part in (pipeline.unet, pipeline.vae) for p in part.parameters())
+    assert model.provenance.parameters == count
+    assert model.provenance.revision == "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_random_weights_are_labelled_and_follow_the_seed(marigold, images, flavour):
+    def predict(seed):
+        model = marigold(flavour, seed=seed)
+        model.configure_model()
+        assert model.provenance.random_weights
+        return infer(model, images(1, 48, 64), "a")
+
+    first = predict(0)
+    assert first.std() > 0.01
+    assert torch.equal(first, predict(0))
+    assert not torch.allclose(first, predict(1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prediction_type": "disparity"},
+        {"shift_invariant": False},
+        {"_class_name": "StableDiffusionPipeline"},
+        {"scheduler": ["diffusers", "PNDMScheduler"]},
+    ],
+)
+def test_another_kind_of_pipeline_is_refused(marigold, publish, tiny_pipeline, change):
+    index = publish(tiny_pipeline(), "Tiny/marigold") / "model_index.json"
+    index.write_text(json.dumps({**json.loads(index.read_text()), **change}))
+    with pytest.raises(CheckpointError, match="expected a Marigold pipeline for affine-invariant depth"):
+        marigold(weights="Tiny/marigold").configure_model()
+
+
+def test_a_part_that_does_not_fit_is_named(marigold, publish, tiny_pipeline):
+    file = publish(tiny_pipeline(), "Tiny/marigold") / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    del weights["conv_in.weight"]
+    weights["conv_inn.weight"] = torch.zeros(1)
+    save_file(weights, file)
+    with pytest.raises(CheckpointError, match=r"unet: .*1 keys missing: conv_in\.w.*1 keys unexpected: conv_inn\.w"):
+        marigold(weights="Tiny/marigold").configure_model()
+
+
+def test_a_missing_part_is_named(marigold, publish, tiny_pipeline):
+    folder = publish(tiny_pipeline(), "Tiny/marigold")
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"no vae/\*\.safetensors"):
+        marigold(weights=str(folder)).configure_model()
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"ensemble": 0}, {"processing_resolution": 100}])
+def test_impossible_settings_are_refused(marigold, wrong):
+    with pytest.raises(
+        ConfigError, match="expected steps >= 1, ensemble >= 1 and a processing_resolution in multiples"
+    ):
+        marigold(**wrong)
