@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from src.core.errors import ConfigError
-from src.metrics import depth, ordinal
+from src.metrics import boundary, depth, ordinal
 from src.metrics.base import DepthMetric
 
 _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
@@ -34,6 +34,11 @@ _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     depth.Delta1Error,
     ordinal.PairAccuracy,
     ordinal.WHDR,
+    boundary.BoundaryF1,
+    boundary.BoundaryRecall,
+    boundary.BoundaryF1Radius1,
+    boundary.BoundaryF1Radius2,
+    boundary.BoundaryF1Radius3,
 )
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
 
