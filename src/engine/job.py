@@ -1,6 +1,7 @@
 """One hydra job: run the cell, show it; in a sweep, report how it ended and let the others go on."""
 
 import logging
+import os
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -30,7 +31,7 @@ def run_job(cfg: DictConfig) -> None:
         return
     try:
         _run_and_show(cfg, folder)
-        status, detail = "done", str(folder)
+        status, detail = "done", os.path.relpath(folder)
     except Exception as error:
         message = explain(error)
         if message is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -46,12 +47,12 @@ def read(ledger: Path) -> list[CellOutcome]:
 
 def print_outcomes(outcomes: Sequence[CellOutcome], console: Console) -> None:
     """Print one line per cell and a count."""
-    table = Table(title="cells of this sweep")
-    table.add_column("cell", overflow="fold")
+    table = Table(title="cells of this sweep", box=box.SIMPLE)
     table.add_column("status")
+    table.add_column("cell", overflow="fold")
     table.add_column("folder or reason", overflow="fold")
     for outcome in outcomes:
-        table.add_row(Text(outcome.overrides), outcome.status, Text(outcome.detail))
+        table.add_row(outcome.status, Text(outcome.overrides), Text(outcome.detail))
     console.print(table)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     console.print(f"{len(outcomes) - failed} done, {failed} failed", highlight=False)
