@@ -32,9 +32,9 @@ def test_a_run_prints_its_table_and_ends_with_its_folder(command, tmp_path):
     [
         (["model=ramq", "data=sample"], ["Could not find 'model/ramq'", "did you mean ramp?"]),
         (["model=ramp"], ["You must specify 'data'", "sample"]),
-        (["model=ramp", "data=sample", "resolutoin=384"], ["keys of the configuration: resolution, seed", "resolution?"]),
+        (["model=ramp", "data=sample", "resolutoin=384"], ["keys of the configuration: resolution,", "resolution?"]),
         (["model=ramp", "data=sample", "model.resolutio=1"], ["keys of model:", "did you mean resolution?"]),
-        (["model=ramp", "data=sample", "protocol=[metrik]"], ["available options in protocol:", "did you mean metric?"]),
+        (["model=ramp", "data=sample", "protocol=[metrik]"], ["options in protocol:", "did you mean metric?"]),
         (["model=ramp", "data=sample", "protocol=[metric]"], ["none of the requested protocols (metric) can score"]),
     ],
 )

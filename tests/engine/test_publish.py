@@ -79,7 +79,7 @@ def test_wandb_offline_keeps_one_run_per_cell(run, tmp_path, outside, wandb_home
         for protocol, metrics in saved.items():
             assert summary[f"{protocol}/abs_rel"] == pytest.approx(metrics["abs_rel"]["mean"])
             assert summary[f"{protocol}/scored"] == 7
-            (table,) = (tmp_path / name).glob(f"wandb/offline-run-*/files/media/table/per_image/{protocol}_*.table.json")
+            (table,) = (tmp_path / name).glob(f"wandb/offline-run-*/files/media/table/*/{protocol}_*.table.json")
             content = json.loads(table.read_text())
             column = content["columns"].index("abs_rel")
             records = [record for record in cell.records if record.protocol == protocol]
