@@ -1,0 +1,101 @@
+"""Predictions made elsewhere, read from disk by the name of the image."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from torch import Tensor
+
+from src.core.errors import ConfigError, DataError
+from src.core.maps import MAP_SUFFIXES, read_map
+from src.core.prediction import OutputSpace
+from src.core.resize import resize
+from src.model.base import DepthModel, Provenance
+
+_RESIZE: dict[str, dict[str, Any]] = {
+    "bilinear": {"mode": "bilinear"},
+    "bilinear_aligned": {"mode": "bilinear", "align_corners": True},
+    "bicubic": {"mode": "bicubic"},
+}
+
+
+class Saved(DepthModel):
+    """Maps in a folder, `<folder>/<sample id>.npy`, `.npz`, `.png` (16-bit) or `.exr`, one for every image.
+
+    Args:
+        folder: holds the maps; sample ids with slashes are subfolders.
+        space: value of the `OutputSpace` that the maps are in.
+        key: array of an .npz or channel of an .exr that holds several; null for the only one.
+        scale: factor from stored values to those of the space, such as 0.001 for millimetres in a 16-bit .png.
+        resize: how maps of another size than the image are brought to its size. "none": an error; "bilinear" and
+            "bicubic": half-pixel centres, as OpenCV does; "bilinear_aligned": corners stay corners (align_corners=True).
+            None of them antialiases.
+
+    Raises:
+        ConfigError: on an unknown space or resize rule.
+    """
+
+    def __init__(self, *, folder: str, space: str, key: str | None, scale: float, resize: str) -> None:
+        super().__init__()
+        if resize not in ("none", *_RESIZE):
+            msg = f"saved: expected resize to be none, {', '.join(_RESIZE)}, got {resize!r}"
+            raise ConfigError(msg)
+        self.folder = Path(folder).expanduser()
+        self.space = OutputSpace.named(space)
+        self.key = key
+        self.scale = scale
+        self.resampling = resize
+
+    def load(self) -> None:
+        """Check that the folder is there; maps are read one by one.
+
+        Raises:
+            DataError: if it is not.
+        """
+        if not self.folder.is_dir():
+            msg = f"model.folder={self.folder}: expected a folder of predictions, but there is none"
+            raise DataError(msg)
+
+    def input_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The image's own size: what the network saw is not known here."""
+        return size
+
+    @property
+    def provenance(self) -> Provenance:
+        """The folder."""
+        return Provenance(weights=str(self.folder))
+
+    def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
+        """Read the predictions of these images.
+
+        Raises:
+            DataError: if one is missing, ambiguous, unreadable or of the wrong size.
+        """
+        size = (image.shape[-2], image.shape[-1])
+        return torch.cat([self._read(name, size) for name in sample_id]).to(image.device)
+
+    def _read(self, name: str, size: tuple[int, int]) -> Float32[Tensor, "1 1 h w"]:
+        path = self._path(name)
+        values = torch.from_numpy(read_map(path, key=self.key))[None, None] * self.scale
+        found = tuple(values.shape[-2:])
+        if found != size and self.resampling == "none":
+            msg = (
+                f"prediction {path}: expected the image's {size[0]} x {size[1]} pixels, got {found[0]} x {found[1]}; "
+                f"set model.resize to one of {', '.join(_RESIZE)} if that is how it should be brought to size"
+            )
+            raise DataError(msg)
+        return values if found == size else resize(values, size, **_RESIZE[self.resampling])
+
+    def _path(self, name: str) -> Path:
+        # not with_suffix: what follows the last dot of an id is no suffix
+        candidates = [self.folder / f"{name}{suffix}" for suffix in MAP_SUFFIXES]
+        found = [path for path in candidates if path.is_file()]
+        if len(found) == 1:
+            return found[0]
+        listed = ", ".join(str(path) for path in found or candidates)
+        if found:
+            msg = f"sample {name!r} has several predictions: {listed}; keep one of them"
+        else:
+            msg = f"no prediction for sample {name!r}: expected one of {listed}"
+        raise DataError(msg)
