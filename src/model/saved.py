@@ -29,7 +29,7 @@ class Saved(DepthModel):
         key: array of an .npz or channel of an .exr that holds several; null for the only one.
         scale: factor from stored values to those of the space, such as 0.001 for millimetres in a 16-bit .png.
         resize: how maps of another size than the image are brought to its size. "none": an error; "bilinear" and
-            "bicubic": half-pixel centres, as OpenCV does; "bilinear_aligned": corners stay corners (align_corners=True).
+            "bicubic": half-pixel centres as in OpenCV; "bilinear_aligned": corners stay corners (align_corners=True).
             None of them antialiases.
 
     Raises:
