@@ -36,13 +36,13 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
 
 def _fault(image: ImageFile.ImageFile) -> str | None:
     """What keeps `image` from being read as it is, with the way out; None if nothing does."""
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if ";16" in str(image.tile):  # Pillow would drop the lower byte of 16-bit colour without a word
+    if ";16" in str(image.tile):  # Pillow would drop the lower byte of 16-bit colour when it loads
         return "expected 8 bits per channel, got 16; convert the image to 8-bit sRGB"
     if image.mode not in _LOSSLESS_TO_RGB or "transparency" in image.info:
         return f"expected an opaque RGB or grey image, got mode {image.mode!r} with {[*image.info]}; convert it to RGB"
     if getattr(image, "n_frames", 1) > 1:
         return "expected one picture, got several in one file; save the one that is meant as a file of its own"
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation != 1:
         return (
             f"expected an image stored upright, got EXIF orientation {orientation}; rotate the pixels to match the "

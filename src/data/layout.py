@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from src.data.scene import Box, Camera, Plane, Shape, Sphere, turn
+from src.data.scene import Box, Camera, Plane, Real, Shape, Sphere, Vector, turn
 from src.data.texture import Colour, Light, Material, Pattern
 
 STYLES = ("indoor", "outdoor")
@@ -55,7 +55,7 @@ class _Draw:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
-    def between(self, low: float, high: float) -> float:
+    def between(self, low: Real, high: Real) -> float:
         return low + (high - low) * float(self._rng.random())
 
     def sign(self) -> int:
@@ -76,7 +76,7 @@ def _scaled(colour: Colour, factor: float) -> Colour:
     return colour[0] * factor, colour[1] * factor, colour[2] * factor
 
 
-def _plain(colour: Colour, *, period: float = 1.0) -> Material:
+def _plain(colour: Colour, *, period: Real = 1) -> Material:
     return Material(pattern=Pattern.MOTTLED, colours=(_scaled(colour, 0.92), colour), period=period)
 
 
@@ -86,7 +86,7 @@ def _camera(size: tuple[int, int], *, focal: float, yaw: float, pitch: float, ro
     return Camera(size=size, intrinsics=intrinsics, rotation=turn(1, yaw) @ turn(0, -pitch) @ turn(2, roll))
 
 
-def _standing(half: tuple[float, float, float], at: tuple[float, float], ground: float, yaw: float) -> Box:
+def _standing(half: Vector, at: tuple[float, float], ground: float, yaw: Real) -> Box:
     """A box whose underside is at height `ground` (along y, which points down)."""
     return Box(centre=(at[0], ground - half[1], at[1]), half=half, yaw=yaw)
 
@@ -149,10 +149,10 @@ def _scattered(
     draw: _Draw,
     ground: float,
     *,
-    reach: tuple[float, float],
+    reach: tuple[Real, Real],
     half_width: float,
     height: float,
-    table: tuple[float, float] = (0, math.inf),
+    table: tuple[float, float] = (0.0, math.inf),
 ) -> list[_Part]:
     """Four boxes or balls on the ground, on alternate sides and one per stretch of depth, so that none meets another.
 

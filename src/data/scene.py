@@ -13,6 +13,9 @@ from jaxtyping import Bool, Float64, Int32
 JUMP = 0.05
 """Gap in depth, relative to the farther side, from which two surfaces meeting in the image form an occlusion edge."""
 
+Real = float | int
+Vector = tuple[Real, Real, Real]
+
 FACES = 4  # numbers reserved per shape: a ray meets at most three faces of a box
 SKY = -1
 
@@ -21,14 +24,14 @@ SKY = -1
 class Plane:
     """The infinite plane n x + distance = 0; the unit normal n points to the camera's side, `distance` metres away."""
 
-    normal: tuple[float, float, float]
-    distance: float
+    normal: Vector
+    distance: Real
 
     def intersect(
         self, origin: Float64[np.ndarray, "3 #n"], direction: Float64[np.ndarray, "3 #n"]
     ) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Ray parameter of the hit, inf where there is none, and the number of the face."""
-        normal = np.array(self.normal)
+        normal = np.array(self.normal, np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):  # rays along the plane never hit it
             t = -(normal @ origin + self.distance) / (normal @ direction)
         return np.where(t > 0, t, np.inf), np.zeros(t.shape, np.int32)
@@ -40,16 +43,16 @@ class Plane:
         x, _, z = self.normal
         level = math.hypot(x, z)
         axes = [[1.0, 0, 0], [0, 0, 1]] if level < 1e-6 else [[z / level, 0, -x / level], [0, 1, 0]]
-        return np.array(axes) @ points, np.array(self.normal)[:, None]
+        return np.array(axes) @ points, np.array(self.normal, np.float64)[:, None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
     """A box turned by `yaw` radians about the vertical, with half its width, height and depth in `half` (metres)."""
 
-    centre: tuple[float, float, float]
-    half: tuple[float, float, float]
-    yaw: float
+    centre: Vector
+    half: Vector
+    yaw: Real
 
     @property
     def radius(self) -> float:
@@ -71,10 +74,11 @@ class Box:
     ) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Ray parameter of the first hit from outside, inf where there is none, and the number of the face."""
         start = self.rotation @ (origin - np.array(self.centre)[:, None])
+        half = np.array(self.half)[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):  # rays along a slab: infinite, or NaN on its very border
             inverse = 1 / (self.rotation @ direction)
-            middle, reach = -start * inverse, np.array(self.half)[:, None] * np.abs(inverse)
-            enter, leave = middle - reach, middle + reach
+            first, second = (-half - start) * inverse, (half - start) * inverse
+        enter, leave = np.minimum(first, second), np.maximum(first, second)
         t = np.maximum(np.maximum(enter[0], enter[1]), enter[2])
         out = np.minimum(np.minimum(leave[0], leave[1]), leave[2])
         face = np.where(t == enter[0], 0, np.where(t == enter[1], 1, 2)).astype(np.int32)
@@ -93,8 +97,8 @@ class Box:
 class Sphere:
     """A sphere; lengths in metres."""
 
-    centre: tuple[float, float, float]
-    radius: float
+    centre: Vector
+    radius: Real
 
     def corners(self) -> Float64[np.ndarray, "3 8"]:
         """Corners of the cube around it."""
@@ -124,7 +128,7 @@ class Sphere:
 Shape = Plane | Box | Sphere
 
 
-def turn(axis: int, angle: float) -> Float64[np.ndarray, "3 3"]:
+def turn(axis: int, angle: Real) -> Float64[np.ndarray, "3 3"]:
     """Rotation by `angle` radians that takes the axis after `axis` towards the one before it (x, y, z in turn).
 
     >>> turn(1, math.pi / 2).round() @ [0, 0, 1]  # a right turn about the vertical: forward becomes right

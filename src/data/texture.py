@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, UInt8
 
-from src.data.scene import FACES, SKY, Camera, Plane, Shape
+from src.data.scene import FACES, SKY, Camera, Plane, Real, Shape, Vector
 
 Colour = tuple[float, float, float]
 _TILE = 128
@@ -31,7 +31,7 @@ class Material:
 
     pattern: Pattern
     colours: tuple[Colour, Colour]
-    period: float
+    period: Real
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,9 @@ class Light:
         haze: metres over which the horizon's colour replaces 63 % of a surface's, or inf.
     """
 
-    towards: tuple[float, float, float]
+    towards: Vector
     sky: tuple[Colour, Colour]
-    haze: float
+    haze: Real
 
 
 class Noise:
@@ -149,13 +149,13 @@ def paint(
             share = 0.5 + 0.5 * _wave(u, blur)
         case Pattern.BRICKS:
             row = np.floor(v)
-            share = np.maximum(_line(v, 0.14, blur), _line(u / 2 + 0.5 * (row % 2), 0.07, blur / 2))
+            share = _either(_line(v, 0.14, blur), _line(u / 2 + 0.5 * (row % 2), 0.07, blur / 2))
         case Pattern.PLANKS:
             row = np.floor(v)
-            tone = np.modf(np.abs(np.sin(12.9898 * row)) * 437.585)[0] * np.clip(1.5 - blur, 0, 1)
-            share = np.maximum(0.6 * tone, _line(v, 0.04, blur))
+            tone = np.modf(np.abs(np.sin(12.9898 * row)) * 437.585)[0]  # scrambles the number of the plank into 0..1
+            share = _either(0.3 + 0.6 * (tone - 0.5) * np.clip(1.5 - blur, 0, 1), _line(v, 0.04, blur))
         case Pattern.WINDOWS:
-            share = np.maximum(_line(u, 0.5, blur), _line(v, 0.45, blur))
+            share = _either(_line(u, 0.5, blur), _line(v, 0.45, blur))
     grain = noise(u / 7, v / 7) * np.clip(2 - blur, 0, 1) + 0.5 * noise(u / 1.7, v / 1.7) * np.clip(
         1.5 - 5 * blur, 0, 1
     )
@@ -170,10 +170,15 @@ def _wave(x: np.ndarray, blur: np.ndarray) -> np.ndarray:
     return np.asarray(steps * np.clip(2 - 4 * blur, 0, 1))
 
 
-def _line(x: np.ndarray, width: float, blur: np.ndarray) -> np.ndarray:
+def _line(x: np.ndarray, width: Real, blur: np.ndarray) -> np.ndarray:
     """1 on lines of `width` at the integers, 0 between them, `width` where a pixel sees half a period."""
     inside = np.clip((width / 2 - np.abs(x - np.round(x))) / np.maximum(blur, 0.01) + 0.5, 0, 1)
     return np.asarray(width + (inside - width) * np.clip(2 - 4 * blur, 0, 1))
+
+
+def _either(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Share covered by one or the other, which cross at right angles."""
+    return np.asarray(1 - (1 - first) * (1 - second))
 
 
 def _sky(rays: np.ndarray, light: Light, noise: Noise) -> np.ndarray:

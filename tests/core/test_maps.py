@@ -200,7 +200,7 @@ def test_a_flipped_byte_in_an_archive_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[start + 3000] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="expected a readable .npz map"):
+    with pytest.raises(DataError, match=r"expected a readable \.npz map"):
         read_map(path)
 
 
