@@ -25,6 +25,9 @@ class DepthMetric(PerImage, abc.ABC):
     may_be_undefined: ClassVar[bool] = False
     """Whether an image may rightly have no value (no occlusion edge, say). Otherwise a non-finite value of an image
     with valid pixels counts as a failure of the model."""
+    runs_on_host: ClassVar[bool] = False
+    """Whether it leaves the device or waits for it, as metrics do that need a k-d tree, a connected component or an
+    eigenvector."""
     mean_over: ClassVar[str] = "images"
     """What the mean over a data set runs over. Where papers pool something smaller ("point pairs", "planes"), the value
     of an image is the mean over its own, and `weight` says how many it has."""

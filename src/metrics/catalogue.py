@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from src.core.errors import ConfigError
-from src.metrics import boundary, depth, ordinal
+from src.metrics import boundary, depth, ibims, ordinal
 from src.metrics.base import DepthMetric
 
 _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
@@ -39,6 +39,15 @@ _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     boundary.BoundaryF1Radius1,
     boundary.BoundaryF1Radius2,
     boundary.BoundaryF1Radius3,
+    ibims.DDE0,
+    ibims.DDEMinus,
+    ibims.DDEPlus,
+    ibims.DBEAccuracy,
+    ibims.DBECompleteness,
+    ibims.EdgeAccuracy,
+    ibims.EdgeCompleteness,
+    ibims.PEFlatness,
+    ibims.PEOrientation,
 )
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
 

@@ -22,7 +22,7 @@ class Comparison:
     def __init__(self, aligned: Aligned, sample: Sample) -> None:
         self.aligned = aligned
         self.sample = sample
-        self._results: dict[Callable[[Aligned, Sample], Any], Any] = {}
+        self._results: dict[Callable[[Comparison], Any], Any] = {}
 
     def annotation(self, name: str) -> Tensor:
         """Return an optional field of the sample, such as its point pairs.
@@ -39,8 +39,8 @@ class Comparison:
             raise ConfigError(msg)
         return cast("Tensor", value)
 
-    def once(self, compute: Callable[[Aligned, Sample], T]) -> T:
-        """Return `compute(aligned, sample)`, computed at the first call with this function."""
+    def once(self, compute: "Callable[[Comparison], T]") -> T:
+        """Return `compute(self)`, computed at the first call with this function."""
         if compute not in self._results:
-            self._results[compute] = compute(self.aligned, self.sample)
+            self._results[compute] = compute(self)
         return self._results[compute]  # type: ignore[no-any-return]

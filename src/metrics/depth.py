@@ -6,17 +6,15 @@ from functools import partial
 from jaxtyping import Float
 from torch import Tensor
 
-from src.core.aligned import Aligned
-from src.core.sample import Sample
 from src.metrics.base import DepthMetric
 from src.metrics.comparison import Comparison
 from src.metrics.functional import depth as F  # noqa: N812
 from src.metrics.functional.residuals import Residuals, residuals
 
 
-def pixel_errors(aligned: Aligned, sample: Sample) -> Residuals:
-    """Return the pixel-wise errors that the metrics of this file share."""
-    return residuals(aligned.depth, sample.depth, sample.valid)
+def pixel_errors(pair: Comparison) -> Residuals:
+    """Return the pixel-wise errors that pixel metrics share."""
+    return residuals(pair.aligned.depth, pair.sample.depth, pair.sample.valid)
 
 
 class PixelMetric(DepthMetric):

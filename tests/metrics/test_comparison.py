@@ -5,12 +5,12 @@ def test_computes_once_per_function(make_pair):
     pair = make_pair([[1.0]], [[2.0]])
     calls = []
 
-    def ratio(aligned, sample):
+    def ratio(pair):
         calls.append(1)
-        return aligned.depth / sample.depth
+        return pair.aligned.depth / pair.sample.depth
 
-    def difference(aligned, sample):
-        return aligned.depth - sample.depth
+    def difference(pair):
+        return pair.aligned.depth - pair.sample.depth
 
     assert pair.once(ratio) is pair.once(ratio)
     assert calls == [1]
@@ -19,5 +19,9 @@ def test_computes_once_per_function(make_pair):
 
 
 def test_two_batches_share_nothing(make_pair):
-    first, second = make_pair([[1.0]], [[2.0]]), make_pair([[4.0]], [[2.0]])
-    assert [pair.once(lambda aligned, _: aligned.depth.item()) for pair in (first, second)] == [1, 4]
+    both = make_pair([[1.0]], [[2.0]]), make_pair([[4.0]], [[2.0]])
+
+    def depth(pair):
+        return pair.aligned.depth.item()
+
+    assert [pair.once(depth) for pair in both] == [1, 4]
