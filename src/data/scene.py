@@ -1,14 +1,15 @@
 """Analytic scenes: planes, boxes and spheres, cast by one ray through each pixel centre.
 
 World axes are OpenCV's with the camera at the origin and gravity along +y: x right, y down, z forward. A ray's
-direction has unit length along the optical axis, so the ray parameter t of a hit *is* its z-depth. All is float64.
+direction has unit length along the optical axis, so the ray parameter t of a hit *is* its z-depth. Casting is in
+float64; colouring, which does not need it, in float32.
 """
 
 import dataclasses
 import math
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32
+from jaxtyping import Bool, Float, Float64, Int32
 
 JUMP = 0.05
 """Gap in depth, relative to the farther side, from which two surfaces meeting in the image form an occlusion edge."""
@@ -19,6 +20,9 @@ Vector = tuple[Real, Real, Real]
 FACES = 4  # numbers reserved per shape: a ray meets at most three faces of a box
 SKY = -1
 
+_NEAR = 0.01
+_BOX_EDGES = np.array([(i, i + bit) for bit in (1, 2, 4) for i in range(8) if not i & bit]).T  # pairs of corners
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plane:
@@ -28,8 +32,8 @@ class Plane:
     distance: Real
 
     def intersect(
-        self, origin: Float64[np.ndarray, "3 #n"], direction: Float64[np.ndarray, "3 #n"]
-    ) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
+        self, origin: Float[np.ndarray, "3 #n"], direction: Float[np.ndarray, "3 #n"]
+    ) -> tuple[Float[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Ray parameter of the hit, inf where there is none, and the number of the face."""
         normal = np.array(self.normal, np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):  # rays along the plane never hit it
@@ -37,13 +41,13 @@ class Plane:
         return np.where(t > 0, t, np.inf), np.zeros(t.shape, np.int32)
 
     def surface(
-        self, points: Float64[np.ndarray, "3 n"], face: int
-    ) -> tuple[Float64[np.ndarray, "2 n"], Float64[np.ndarray, "3 #n"]]:
+        self, points: Float[np.ndarray, "3 n"], face: int
+    ) -> tuple[Float[np.ndarray, "2 n"], Float[np.ndarray, "3 #n"]]:
         """Coordinates on the surface in metres, and outward normals, of points on it."""
         x, _, z = self.normal
         level = math.hypot(x, z)
         axes = [[1.0, 0, 0], [0, 0, 1]] if level < 1e-6 else [[z / level, 0, -x / level], [0, 1, 0]]
-        return np.array(axes) @ points, np.array(self.normal, np.float64)[:, None]
+        return np.array(axes, points.dtype) @ points, np.array(self.normal, points.dtype)[:, None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +74,8 @@ class Box:
         return np.asarray(self.rotation.T @ (signs * np.array(self.half)[:, None]) + np.array(self.centre)[:, None])
 
     def intersect(
-        self, origin: Float64[np.ndarray, "3 #n"], direction: Float64[np.ndarray, "3 #n"]
-    ) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
+        self, origin: Float[np.ndarray, "3 #n"], direction: Float[np.ndarray, "3 #n"]
+    ) -> tuple[Float[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Ray parameter of the first hit from outside, inf where there is none, and the number of the face."""
         start = self.rotation @ (origin - np.array(self.centre)[:, None])
         half = np.array(self.half)[:, None]
@@ -85,11 +89,12 @@ class Box:
         return np.where((t <= out) & (t > 0), t, np.inf), face
 
     def surface(
-        self, points: Float64[np.ndarray, "3 n"], face: int
-    ) -> tuple[Float64[np.ndarray, "2 n"], Float64[np.ndarray, "3 #n"]]:
+        self, points: Float[np.ndarray, "3 n"], face: int
+    ) -> tuple[Float[np.ndarray, "2 n"], Float[np.ndarray, "3 #n"]]:
         """Coordinates on the face in metres from its centre, and outward normals, of points on it."""
-        local = self.rotation @ (points - np.array(self.centre)[:, None])
-        normal = self.rotation[face][:, None] * np.sign(local[face])
+        rotation = self.rotation.astype(points.dtype)
+        local = rotation @ (points - np.array(self.centre, points.dtype)[:, None])
+        normal = rotation[face][:, None] * np.sign(local[face])
         return local[[(2, 1), (0, 2), (0, 1)][face], :], normal
 
 
@@ -105,8 +110,8 @@ class Sphere:
         return Box(centre=self.centre, half=(self.radius,) * 3, yaw=0).corners()
 
     def intersect(
-        self, origin: Float64[np.ndarray, "3 #n"], direction: Float64[np.ndarray, "3 #n"]
-    ) -> tuple[Float64[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
+        self, origin: Float[np.ndarray, "3 #n"], direction: Float[np.ndarray, "3 #n"]
+    ) -> tuple[Float[np.ndarray, " n"], Int32[np.ndarray, " n"]]:
         """Ray parameter of the first hit from outside, inf where there is none, and the number of the face."""
         start = origin - np.array(self.centre)[:, None]
         a = np.square(direction).sum(0)
@@ -117,10 +122,10 @@ class Sphere:
         return np.where((discriminant > 0) & (b < 0) & (t > 0), t, np.inf), np.zeros(t.shape, np.int32)
 
     def surface(
-        self, points: Float64[np.ndarray, "3 n"], face: int
-    ) -> tuple[Float64[np.ndarray, "2 n"], Float64[np.ndarray, "3 #n"]]:
+        self, points: Float[np.ndarray, "3 n"], face: int
+    ) -> tuple[Float[np.ndarray, "2 n"], Float[np.ndarray, "3 #n"]]:
         """Longitude and latitude times the radius, and outward normals, of points on it."""
-        normal = (points - np.array(self.centre)[:, None]) / self.radius
+        normal = (points - np.array(self.centre, points.dtype)[:, None]) / self.radius
         longitude, latitude = np.arctan2(normal[0], -normal[2]), np.arcsin(np.clip(normal[1], -1, 1))
         return self.radius * np.stack([longitude, latitude]), normal
 
@@ -162,9 +167,14 @@ class Camera:
         if isinstance(shape, Plane):
             return slice(0, h), slice(0, w)
         corners = self.rotation.T @ shape.corners()
-        if corners[2].min() < 0.01:  # reaches behind the camera: its outline may be anywhere
-            return slice(0, h), slice(0, w)
-        x, y, _ = self.intrinsics @ (corners / corners[2])
+        visible = corners[2] >= _NEAR
+        first, second = _BOX_EDGES[:, visible[_BOX_EDGES[0]] != visible[_BOX_EDGES[1]]]
+        share = (_NEAR - corners[2, first]) / (corners[2, second] - corners[2, first])
+        cut = corners[:, first] + share * (corners[:, second] - corners[:, first])
+        outline = np.concatenate([corners[:, visible], cut], 1)
+        if outline.size == 0:
+            return slice(0), slice(0)
+        x, y, _ = self.intrinsics @ (outline / outline[2])
         rows, columns = np.clip([y.min(), y.max() + 1], 0, h), np.clip([x.min(), x.max() + 1], 0, w)
         return slice(int(rows[0]), int(rows[1])), slice(int(columns[0]), int(columns[1]))
 

@@ -102,10 +102,11 @@ def render(
         (h, w, 3) sRGB.
     """
     colour = np.empty((surface.size, 3), np.float32)
-    labels, flat_depth, flat_rays = surface.reshape(-1), depth.reshape(-1), rays.reshape(3, -1)
-    order = np.argsort(labels, kind="stable")
+    labels = surface.reshape(-1)
+    flat_depth, flat_rays = depth.astype(np.float32).reshape(-1), rays.astype(np.float32).reshape(3, -1)
+    order = np.argsort(labels.astype(np.int16), kind="stable")  # 16 bits are sorted by counting, ten times faster
     bounds = np.flatnonzero(np.diff(labels[order])) + 1
-    towards = np.array(light.towards) / np.linalg.norm(light.towards)
+    towards = np.array(light.towards, np.float32) / np.float32(np.linalg.norm(light.towards))
     for pixels in np.split(order, bounds):
         label = int(labels[pixels[0]])
         seen = flat_rays[:, pixels]
@@ -118,15 +119,16 @@ def render(
         coordinates, normals = shapes[k].surface(points, face)
         length = np.sqrt(np.square(seen).sum(0))
         cosine = np.maximum(-(normals * seen).sum(0) / length, 1e-3)
-        footprint = (z / (camera.intrinsics[0, 0] * cosine)).astype(np.float32)  # metres of surface in a pixel
-        u, v = coordinates.astype(np.float32)
-        sunlit = np.maximum(towards @ normals, 0) * np.ones(len(z))
+        footprint = z / (float(camera.intrinsics[0, 0]) * cosine)  # metres of surface in a pixel
+        u, v = coordinates
+        sunlit = np.maximum(towards @ normals, 0) * np.ones_like(z)
         facing = np.flatnonzero(sunlit)
-        sunlit[facing] *= _unshadowed(points[:, facing], towards, shapes, k)
-        shade = 0.5 + 0.06 * normals[1] * -1 + 0.55 * sunlit
+        if facing.size:
+            sunlit[facing] *= _unshadowed(points[:, facing], towards, shapes, k)
+        shade = 0.5 - 0.06 * normals[1] + 0.55 * sunlit  # a little more from above than from below
         haze = 1 - np.exp(-z * length / light.haze)
-        lit = paint(materials[k], u, v, footprint, noise) * shade.astype(np.float32)[:, None]
-        colour[pixels] = lit + haze.astype(np.float32)[:, None] * (np.array(light.sky[0], np.float32) - lit)
+        lit = paint(materials[k], u, v, footprint, noise) * shade[:, None]
+        colour[pixels] = lit + haze[:, None] * (np.array(light.sky[0], np.float32) - lit)
     return (np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8).reshape(*surface.shape, 3)
 
 
@@ -183,25 +185,28 @@ def _either(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _sky(rays: np.ndarray, light: Light, noise: Noise) -> np.ndarray:
     up = np.clip(-rays[1] / np.sqrt(np.square(rays).sum(0)), 0.02, 1)
-    u, v = (rays[0] / up / 90).astype(np.float32), (rays[2] / up / 90).astype(np.float32)
+    u, v = rays[0] / up / 90, rays[2] / up / 90
     clouds = np.clip(noise(u, v) - 0.1, 0, 0.8) * np.clip(up * 6 - 0.3, 0, 1)
-    horizon, zenith = (np.array(colour) for colour in light.sky)
+    horizon, zenith = (np.array(colour, np.float32) for colour in light.sky)
     clear = horizon + np.sqrt(up)[:, None] * (zenith - horizon)
-    return np.asarray(clear + clouds[:, None] * (1 - clear), np.float32)
+    return np.asarray(clear + clouds[:, None] * (1 - clear))
 
 
 def _unshadowed(points: np.ndarray, towards: np.ndarray, shapes: Sequence[Shape], own: int) -> np.ndarray:
     """1 where the light reaches, 0 in the shadow of another shape; planes and roads bound the scene and cast none."""
-    light = np.ones(points.shape[1])
-    side = np.cross(towards, (0.0, 0.0, 1.0))
+    light = np.ones(points.shape[1], points.dtype)
+    side = np.cross(towards, np.eye(3)[np.abs(towards).argmin()])
     side /= np.linalg.norm(side)
-    across = np.stack([side, np.cross(towards, side)])
-    x, y = across @ points  # a shape shades only what lies behind its outline, seen from the light
+    across = np.stack([side, np.cross(towards, side)]).astype(points.dtype)
+    flat = across @ points  # a shape shades only what lies behind its outline, seen from the light
+    middle, reach = (flat.max(1) + flat.min(1)) / 2, (flat.max(1) - flat.min(1)) / 2
     for k, shape in enumerate(shapes):
         if k == own or isinstance(shape, Plane) or shape.radius > _WIDEST_CASTER:
             continue
-        at_x, at_y = across @ np.array(shape.centre)
-        near = np.flatnonzero((x - at_x) ** 2 + (y - at_y) ** 2 < shape.radius**2)
+        at = across @ np.array(shape.centre, points.dtype)
+        if (np.abs(at - middle) > reach + shape.radius).any():
+            continue
+        near = np.flatnonzero((flat[0] - at[0]) ** 2 + (flat[1] - at[1]) ** 2 < shape.radius**2)
         if near.size:
             t, _ = shape.intersect(points[:, near], towards[:, None])
             light[near[np.isfinite(t)]] = 0

@@ -218,3 +218,18 @@ def test_edges_at_the_border_of_the_image_and_of_tiny_images():
     np.testing.assert_array_equal(occlusion_edges(depth, np.array([[0, 4]], np.int32)), [[True, False]])
     np.testing.assert_array_equal(occlusion_edges(depth.T, np.array([[0], [4]], np.int32)), [[True], [False]])
     assert not occlusion_edges(np.array([[1.0]]), np.array([[0]], np.int32)).any()
+
+
+def test_a_road_that_passes_under_the_camera_is_searched_only_below_its_horizon():
+    view = camera()
+    road = Box(centre=(0, 1.5, 0), half=(2, 0.01, 400), yaw=0)
+    rows, _ = view.window(road)
+    assert rows.start in (23, 24)
+    assert rows.stop == 48
+    whole, _ = road.intersect(np.zeros((3, 1)), view.rays().reshape(3, -1))
+    np.testing.assert_array_equal(cast((road,), view, view.rays())[0], whole.reshape(48, 64))
+
+
+def test_a_shape_wholly_behind_the_camera_is_not_searched_for():
+    rows, columns = camera().window(Box(centre=(0, 0, -3), half=(1, 1, 1), yaw=0.3))
+    assert rows.stop == columns.stop == 0
