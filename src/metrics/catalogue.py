@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from src.core.errors import ConfigError
-from src.metrics import boundary, depth, ibims, ordinal
+from src.metrics import boundary, depth, ibims, ordinal, points
 from src.metrics.base import DepthMetric
 
 _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
@@ -48,6 +48,9 @@ _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     ibims.EdgeCompleteness,
     ibims.PEFlatness,
     ibims.PEOrientation,
+    points.Chamfer,
+    points.FScore10,
+    points.FScore20,
 )
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
 
