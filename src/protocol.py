@@ -10,14 +10,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from src.alignment.base import Alignment
-from src.core import masked
-from src.core.aligned import Aligned, FittedIn
+from src.core import masked, packing
+from src.core.aligned import Aligned, Fit, FittedIn
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.metrics.base import DepthMetric
 from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
+from src.metrics.depth import PixelMetric
 from src.metrics.per_image import PerImage
 
 LEAST_DEPTH: Final = 1e-6
@@ -44,14 +45,16 @@ class Scores:
             something smaller than images (`DepthMetric.mean_over`).
         status: (b,) int64 of `Status`.
         valid_pixels: (b,) int64.
-        aligned: what was scored, after clipping.
+        scale: (b,) float64, fitted; NaN where no pixel is valid.
+        shift: (b,) float64, fitted.
     """
 
     errors: dict[str, Float[Tensor, " b"]]
     weights: dict[str, Float[Tensor, " b"]]
     status: Int[Tensor, " b"]
     valid_pixels: Int[Tensor, " b"]
-    aligned: Aligned
+    scale: Float[Tensor, " b"]
+    shift: Float[Tensor, " b"]
 
 
 class EvalProtocol:
@@ -112,41 +115,79 @@ class EvalProtocol:
         """Whether predictions of `space` may be scored under this protocol."""
         return self.alignment.supports(space)
 
-    def evaluate(self, prediction: Prediction, sample: Sample) -> Scores:
-        """Score every image of a batch on its own; pure.
+    def align(self, prediction: Prediction, sample: Sample) -> Aligned:
+        """Return what is scored, on the whole grid: the aligned and clipped prediction.
 
         Raises:
             ConfigError: if the prediction's space is not supported.
         """
+        self._check(prediction)
+        return self._apply(prediction, sample, self.alignment.fit(prediction, sample))
+
+    def evaluate(self, prediction: Prediction, sample: Sample) -> Scores:
+        """Score every image of a batch on its own; pure.
+
+        On an accelerator the batch is computed as a whole and nothing waits for the host.
+
+        Raises:
+            ConfigError: if the prediction's space is not supported.
+        """
+        self._check(prediction)
+        if sample.depth.device.type != "cpu":
+            return self._score(prediction, sample, prediction, sample)
+        images = packing.split(prediction, sample)
+        return _join([self._score(*image, *packing.valid_pixels(*image)) for image in images])
+
+    def _check(self, prediction: Prediction) -> None:
         if not self.supports(prediction.space):
             scored = ", ".join(space for space in OutputSpace if self.supports(space))
             msg = f"protocol {self.name}: expected predictions that are {scored}, got {prediction.space}"
             raise ConfigError(msg)
-        aligned = self.alignment.align(prediction, sample)
+
+    def _apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Aligned:
+        depth = self.alignment.apply(prediction, sample, fit)
         bounds = self.clip_bounds(sample.depth_range)
         if bounds is not None:
-            aligned = dataclasses.replace(aligned, depth=aligned.depth.clamp(*bounds))
-        pair = Comparison(aligned, sample)
-        raw = {metric.name: metric.per_image(pair) for metric in self.metrics}
-        valid_pixels = masked.count(sample.valid)
-        status = self._status(prediction, sample, raw, valid_pixels)
-        errors = {name: torch.where(status == Status.OK, values, torch.nan) for name, values in raw.items()}
-        weights = {metric.name: metric.weight(pair) for metric in self.metrics if metric.mean_over != "images"}
-        return Scores(errors=errors, weights=weights, status=status, valid_pixels=valid_pixels, aligned=aligned)
+            depth = depth.clamp(*bounds)
+        return Aligned(depth=depth, scale=fit.scale, shift=fit.shift, fitted_in=self.fitted_in)
 
-    def _status(
-        self,
-        prediction: Prediction,
-        sample: Sample,
-        errors: dict[str, Float[Tensor, " b"]],
-        valid_pixels: Int[Tensor, " b"],
-    ) -> Int[Tensor, " b"]:
-        failed = (~prediction.values.isfinite() & sample.valid).flatten(1).any(1)
+    def _score(self, prediction: Prediction, sample: Sample, values: Prediction, pixels: Sample) -> Scores:
+        """Score images of which `values` and `pixels` are what arithmetic on single pixels needs."""
+        fit = self.alignment.fit(*((prediction, sample) if self.alignment.needs_grid else (values, pixels)))
+        on_pixels = Comparison(self._apply(values, pixels, fit), pixels)
+        on_grid = on_pixels
+        if pixels is not sample and not all(isinstance(metric, PixelMetric) for metric in self.metrics):
+            on_grid = Comparison(self._apply(prediction, sample, fit), sample)
+        raw = {
+            metric.name: metric.per_image(on_pixels if isinstance(metric, PixelMetric) else on_grid)
+            for metric in self.metrics
+        }
+        valid_pixels = masked.count(pixels.valid)
+        failed = ~masked.all_finite(values.values, pixels.valid)
         for metric in self.metrics:
             if not metric.may_be_undefined:
-                failed |= ~errors[metric.name].isfinite()
+                failed = failed | ~raw[metric.name].isfinite()
         status = torch.where(failed, int(Status.FAILED), int(Status.OK))
-        return torch.where(valid_pixels == 0, int(Status.SKIPPED), status)
+        status = torch.where(valid_pixels == 0, int(Status.SKIPPED), status)
+        return Scores(
+            errors={name: torch.where(status == Status.OK, error, torch.nan) for name, error in raw.items()},
+            weights={metric.name: metric.weight(on_grid) for metric in self.metrics if metric.mean_over != "images"},
+            status=status,
+            valid_pixels=valid_pixels,
+            scale=fit.scale,
+            shift=fit.shift,
+        )
+
+
+def _join(parts: Sequence[Scores]) -> Scores:
+    return Scores(
+        errors={name: torch.cat([part.errors[name] for part in parts]) for name in parts[0].errors},
+        weights={name: torch.cat([part.weights[name] for part in parts]) for name in parts[0].weights},
+        status=torch.cat([part.status for part in parts]),
+        valid_pixels=torch.cat([part.valid_pixels for part in parts]),
+        scale=torch.cat([part.scale for part in parts]),
+        shift=torch.cat([part.shift for part in parts]),
+    )
 
 
 def _parse_clip(name: str, clip: str | Sequence[float]) -> Literal["depth_range", "none"] | tuple[float, float]:

@@ -1,34 +1,146 @@
-"""Alignment by scale and shift per image, in depth or in disparity."""
+"""Alignment by scale and shift per image, in depth, in disparity or in log depth."""
 
+import abc
 import dataclasses
-from typing import ClassVar
+from enum import StrEnum
+from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from src.alignment.base import Alignment
-from src.alignment.functional import affine, disparity
-from src.core.aligned import Aligned, FittedIn
+from src.alignment.functional import affine, disparity, scale
+from src.alignment.selection import Selection
+from src.alignment.weighting import Weighting
+from src.core.aligned import Fit, FittedIn
+from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 
+Map = Float[Tensor, "b 1 h w"]
+Mask = Bool[Tensor, "b 1 h w"]
+
+
+class Solver(StrEnum):
+    """What scale and shift optimise; see the function of that name in `src.alignment.functional.affine`."""
+
+    LEAST_SQUARES = "least_squares"
+    LEAST_ABSOLUTE = "least_absolute"
+    MEDIAN_DEVIATION = "median_deviation"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Solver":
+        msg = f"solver: expected one of {', '.join(cls)}, got {value!r}"
+        raise ConfigError(msg)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AffineDepth(Alignment):
-    """Depth is s p + t with s and t per image by least squares in depth. Never inverts, so t is in metres."""
+class AffineAlignment(Alignment):
+    """Scale and shift per image, fitted in some quantity. A subclass says which, and how to return from it to depth.
+
+    Attributes:
+        solver: what is optimised.
+        weighting: how much a pixel counts.
+        fit_on: which of the valid pixels are fitted; None for all.
+    """
+
+    solver: Solver | str = Solver.LEAST_SQUARES
+    weighting: Weighting | str = Weighting.UNIFORM
+    fit_on: Selection | None = None
+
+    def __post_init__(self) -> None:
+        if Solver(self.solver) is Solver.MEDIAN_DEVIATION and Weighting(self.weighting) is not Weighting.UNIFORM:
+            msg = f"weighting: expected uniform, since solver=median_deviation has no weights, got {self.weighting}"
+            raise ConfigError(msg)
+
+    @property
+    def needs_grid(self) -> bool:
+        """See the base class."""
+        return self.fit_on is not None and self.fit_on.needs_grid
+
+    @abc.abstractmethod
+    def predicted(self, prediction: Prediction) -> Map:
+        """Return the prediction in the quantity of the fit."""
+
+    @abc.abstractmethod
+    def true(self, depth: Map, valid: Mask) -> Map:
+        """Return true depth in the quantity of the fit, finite where valid."""
+
+    @abc.abstractmethod
+    def to_depth(self, fitted: Map, sample: Sample) -> Map:
+        """Return from the quantity of the fit to depth in metres."""
+
+    def fit(self, prediction: Prediction, sample: Sample) -> Fit:
+        """See the base class."""
+        values, depth, valid = self.predicted(prediction), sample.depth, sample.valid
+        if self.fit_on is not None:
+            values, depth, valid = self.fit_on.select(values, depth, valid)
+        target = self.true(depth, valid)
+        weight = Weighting(self.weighting).weights(depth)
+        if Solver(self.solver) is Solver.LEAST_SQUARES:
+            found = affine.least_squares(values, target, valid, weight)
+        elif Solver(self.solver) is Solver.LEAST_ABSOLUTE:
+            found = affine.least_absolute(values, target, valid, weight)
+        else:
+            found = affine.median_deviation(values, target, valid)
+        return Fit(scale=found[0], shift=found[1])
+
+    def apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Map:
+        """See the base class."""
+        fitted = self.predicted(prediction) * fit.scale[:, None, None, None] + fit.shift[:, None, None, None]
+        return self.to_depth(fitted, sample)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AffineDepth(AffineAlignment):
+    """Depth is s p + t, fitted in depth.
+
+    Attributes:
+        negative_scale: `keep` returns a negative scale as it is; `median` falls back to the ratio of medians without
+            a shift on such images (Metric3D).
+        invert_disparity: also accept disparity predictions d, as depth 1 / d with d <= 0 becoming depth 0. Their
+            unknown shift does not survive this; MDEC 2025 does it all the same.
+    """
+
+    negative_scale: Literal["keep", "median"] = "keep"
+    invert_disparity: bool = False
 
     assumes: ClassVar = OutputSpace.AFFINE_DEPTH
     fitted_in: ClassVar = FittedIn.DEPTH
 
-    def align(self, prediction: Prediction, sample: Sample) -> Aligned:
+    def supports(self, space: OutputSpace) -> bool:
+        """Whether predictions of `space` may be aligned this way."""
+        return super().supports(space) or (self.invert_disparity and space.is_disparity)
+
+    def predicted(self, prediction: Prediction) -> Map:
+        """Return predicted depth."""
+        values = prediction.values
+        if not prediction.space.is_disparity:
+            return values
+        return (1 / values.double()).masked_fill(values <= 0, 0.0)
+
+    def true(self, depth: Map, valid: Mask) -> Map:
+        """Return depth itself."""
+        return depth
+
+    def to_depth(self, fitted: Map, sample: Sample) -> Map:
+        """Return it unchanged."""
+        return fitted
+
+    def fit(self, prediction: Prediction, sample: Sample) -> Fit:
         """See the base class."""
-        scale, shift = affine.least_squares(prediction.values, sample.depth, sample.valid)
-        depth = prediction.values * scale[:, None, None, None] + shift[:, None, None, None]
-        return Aligned(depth=depth, scale=scale, shift=shift, fitted_in=self.fitted_in)
+        found = super().fit(prediction, sample)
+        if self.negative_scale == "keep":
+            return found
+        ratio = scale.ratio_of_medians(self.predicted(prediction), sample.depth, sample.valid)
+        is_negative = found.scale < 0
+        return Fit(scale=torch.where(is_negative, ratio, found.scale), shift=found.shift.masked_fill(is_negative, 0.0))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AffineDisparity(Alignment):
-    """Depth is 1 / (s d + t) with s and t per image by least squares in disparity.
+class AffineDisparity(AffineAlignment):
+    """Depth is 1 / (s d + t), fitted in disparity.
 
     d is the predicted disparity, or 1 / p of a metric or scale-invariant prediction p; p <= 0 there has no disparity
     and makes the image `failed`.
@@ -36,28 +148,62 @@ class AffineDisparity(Alignment):
     Attributes:
         floor: what becomes of a fitted disparity <= 0: a rule of `src.alignment.functional.disparity.Floor`, or a
             number in 1/m that disparity is floored at.
+        constant: what a prediction without contrast is fitted by: `mean` true disparity, or disparity `zero`, which
+            the floor then makes depth (MiDaS).
     """
 
     floor: disparity.Floor | str | float
+    constant: Literal["mean", "zero"] = "mean"
 
     assumes: ClassVar = OutputSpace.AFFINE_DISPARITY
     fitted_in: ClassVar = FittedIn.DISPARITY
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "floor", disparity.parse_floor(self.floor))
+        super().__post_init__()
+        disparity.parse_floor(self.floor)
 
-    def align(self, prediction: Prediction, sample: Sample) -> Aligned:
-        """See the base class."""
+    def predicted(self, prediction: Prediction) -> Map:
+        """Return predicted disparity."""
         values = prediction.values
-        predicted = values if prediction.space.is_disparity else disparity.from_depth(values)
-        target = torch.where(sample.valid, 1 / sample.depth.double(), 0.0)
-        scale, shift = affine.least_squares(predicted, target, sample.valid)
-        fitted = predicted * scale[:, None, None, None] + shift[:, None, None, None]
-        depth = disparity.to_depth(
-            fitted,
-            sample.depth,
-            sample.valid,
-            floor=disparity.parse_floor(self.floor),
-            farthest=sample.depth_range[1],
+        return values if prediction.space.is_disparity else disparity.from_depth(values)
+
+    def true(self, depth: Map, valid: Mask) -> Map:
+        """Return true disparity; 0 where not valid."""
+        return torch.where(valid, 1 / depth.double(), 0.0)
+
+    def to_depth(self, fitted: Map, sample: Sample) -> Map:
+        """Invert, with the floor."""
+        floor = disparity.parse_floor(self.floor)
+        return disparity.to_depth(
+            fitted, floor, target=sample.depth, valid=sample.valid, farthest=sample.depth_range[1]
         )
-        return Aligned(depth=depth, scale=scale, shift=shift, fitted_in=self.fitted_in)
+
+    def fit(self, prediction: Prediction, sample: Sample) -> Fit:
+        """See the base class."""
+        found = super().fit(prediction, sample)
+        if self.constant == "mean":
+            return found
+        return Fit(scale=found.scale, shift=found.shift.masked_fill(found.scale == 0, 0.0))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AffineLogDepth(AffineAlignment):
+    """Depth is e^t p^s, fitted in natural log depth: a scale e^t and a power s.
+
+    p <= 0 has no logarithm and makes the image `failed`.
+    """
+
+    assumes: ClassVar = OutputSpace.SCALE_INVARIANT_DEPTH
+    fitted_in: ClassVar = FittedIn.LOG_DEPTH
+
+    def predicted(self, prediction: Prediction) -> Map:
+        """Return predicted log depth; NaN where depth <= 0."""
+        return prediction.values.double().log().masked_fill(prediction.values <= 0, torch.nan)
+
+    def true(self, depth: Map, valid: Mask) -> Map:
+        """Return true log depth; 0 where not valid."""
+        return torch.where(valid, depth.double(), 1.0).log()
+
+    def to_depth(self, fitted: Map, sample: Sample) -> Map:
+        """Exponentiate."""
+        return fitted.exp()

@@ -3,7 +3,10 @@
 import abc
 from typing import ClassVar
 
-from src.core.aligned import Aligned, FittedIn
+from jaxtyping import Float
+from torch import Tensor
+
+from src.core.aligned import Aligned, Fit, FittedIn
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 
@@ -11,7 +14,7 @@ from src.core.sample import Sample
 class Alignment(abc.ABC):
     """Brings a prediction to metres, using the ground truth on `valid` pixels only for what the space leaves open.
 
-    A subclass sets `assumes` and `fitted_in` and writes `align`; its parameters are the arguments a yaml names.
+    A subclass sets `assumes` and `fitted_in` and writes `fit` and `apply`; its parameters are what a yaml names.
     """
 
     assumes: ClassVar[OutputSpace]
@@ -19,13 +22,28 @@ class Alignment(abc.ABC):
     fitted_in: ClassVar[FittedIn]
     """The quantity in which scale and shift are fitted."""
 
+    @property
+    def needs_grid(self) -> bool:
+        """Whether `fit` depends on where pixels are, not only on their values."""
+        return False
+
     def supports(self, space: OutputSpace) -> bool:
         """Whether predictions of `space` may be aligned this way."""
         return space.can_be_scored_as(self.assumes)
 
     @abc.abstractmethod
-    def align(self, prediction: Prediction, sample: Sample) -> Aligned:
-        """Align every image of the batch on its own; inputs are left untouched.
+    def fit(self, prediction: Prediction, sample: Sample) -> Fit:
+        """Fit every image of the batch on its own; NaN for an image without a valid pixel."""
 
-        An image without a valid pixel gets NaN depth, scale and shift; non-finite predicted values stay non-finite.
+    @abc.abstractmethod
+    def apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Float[Tensor, "b 1 h w"]:
+        """Return depth in metres, (b, 1, h, w) float64, pixel by pixel.
+
+        Non-finite predicted values stay non-finite, and images whose fit is NaN become NaN.
         """
+
+    def align(self, prediction: Prediction, sample: Sample) -> Aligned:
+        """Fit and apply; inputs are left untouched."""
+        fit = self.fit(prediction, sample)
+        depth = self.apply(prediction, sample, fit)
+        return Aligned(depth=depth, scale=fit.scale, shift=fit.shift, fitted_in=self.fitted_in)

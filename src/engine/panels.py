@@ -28,6 +28,10 @@ class PanelWriter:
         self._folder = folder / PANELS_FOLDER
         self._count = count
 
+    def wants(self, sample: Sample) -> bool:
+        """Whether any image of a batch is among the first."""
+        return any(index < self._count for index in sample.index)
+
     def write(self, sample: Sample, aligned: Mapping[str, Aligned]) -> None:
         """Write the images of a batch that are among the first."""
         for position, index in enumerate(sample.index):

@@ -86,7 +86,9 @@ class ScoringCallback(Callback):
             for name, metric in self._metrics.items():
                 metric.update(scores[name], sample)
             self._write(sample, prediction, scores, seconds)
-            self.panels.write(sample, {name: score.aligned for name, score in scores.items()})
+            if self.panels.wants(sample):
+                aligned = {name: protocol.align(prediction, sample) for name, protocol in self.protocols.items()}
+                self.panels.write(sample, aligned)
         self._clock.finished(images)
 
     def _write(self, sample: Sample, prediction: Prediction, scores: Mapping[str, Scores], seconds: float) -> None:
@@ -148,7 +150,7 @@ class ScoringCallback(Callback):
 
 def _columns(scores: Scores) -> Tensor:
     """Stack what a record needs into (b, 4 + k) float64, so that one transfer brings a whole batch to the host."""
-    head = (scores.status, scores.valid_pixels, scores.aligned.scale, scores.aligned.shift)
+    head = (scores.status, scores.valid_pixels, scores.scale, scores.shift)
     return torch.stack([value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())], dim=1)
 
 

@@ -1,15 +1,13 @@
 """Between depth and disparity (inverse depth, 1/m), with a named rule for disparities that are no depth."""
 
+import math
 from enum import StrEnum
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
 
 from src.core import masked
 from src.core.errors import ConfigError
-
-Map = Float[Tensor, "b 1 h w"]
+from src.core.masked import Map, Mask
 
 
 class Floor(StrEnum):
@@ -24,6 +22,11 @@ class Floor(StrEnum):
     FAIL = "fail"
     """d <= 0 becomes NaN: the image counts as failed."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Floor":
+        msg = f"floor: expected a number > 0 in 1/m or one of {', '.join(cls)}, got {value!r}"
+        raise ConfigError(msg)
+
 
 def from_depth(depth: Map) -> Map:
     """1 / depth in float64; NaN where depth <= 0, since such a prediction has no disparity.
@@ -31,19 +34,17 @@ def from_depth(depth: Map) -> Map:
     >>> from_depth(torch.tensor([4.0, 0.0, -1.0]).reshape(1, 1, 1, 3)).flatten()
     tensor([0.2500,    nan,    nan], dtype=torch.float64)
     """
-    return torch.where(depth > 0, 1 / depth.double(), torch.nan)
+    return (1 / depth.double()).masked_fill(depth <= 0, torch.nan)
 
 
-def to_depth(
-    disparity: Map, target: Map, valid: Bool[Tensor, "b 1 h w"], *, floor: Floor | float, farthest: float
-) -> Map:
+def to_depth(disparity: Map, floor: Floor | float, *, target: Map, valid: Mask, farthest: float) -> Map:
     """Invert a fitted disparity under a named rule; NaN stays NaN.
 
     Args:
         disparity: (b, 1, h, w), 1/m.
+        floor: the rule, or a number in 1/m that disparity is floored at.
         target: (b, 1, h, w) true depth, metres, for `Floor.DEEPEST_TARGET`.
         valid: (b, 1, h, w) pixels with true depth.
-        floor: the rule, or a number in 1/m that disparity is floored at.
         farthest: of the data variant's depth range, metres, for `Floor.FARTHEST`.
 
     Returns:
@@ -52,22 +53,21 @@ def to_depth(
     Raises:
         ConfigError: if the floor is 1 / farthest but the data variant has no finite farthest depth.
     """
-    if floor == Floor.NEAR:
-        return torch.where(disparity <= 0, 0.0, 1 / disparity)
-    if floor == Floor.FAIL:
-        return torch.where(disparity <= 0, torch.nan, 1 / disparity)
-    if floor == Floor.DEEPEST_TARGET:
-        deepest = masked.largest(target, valid)
-        return 1 / disparity.maximum((1 / deepest)[:, None, None, None])
-    if floor == Floor.FARTHEST:
-        if farthest == torch.inf:
+    if floor is Floor.NEAR:
+        return (1 / disparity).masked_fill(disparity <= 0, 0.0)
+    if floor is Floor.FAIL:
+        return (1 / disparity).masked_fill(disparity <= 0, torch.nan)
+    if floor is Floor.DEEPEST_TARGET:
+        return 1 / disparity.maximum((1 / masked.largest(target, valid))[:, None, None, None])
+    if floor is Floor.FARTHEST:
+        if math.isinf(farthest):
             msg = (
                 "floor=farthest: expected a data variant with a finite farthest depth, got infinity; choose a protocol "
                 "with a fixed floor or a data variant with a cap"
             )
             raise ConfigError(msg)
         floor = 1 / farthest
-    return 1 / disparity.clamp_min(float(floor))
+    return 1 / disparity.clamp_min(floor)
 
 
 def parse_floor(floor: str | float) -> Floor | float:
@@ -80,9 +80,5 @@ def parse_floor(floor: str | float) -> Floor | float:
     (<Floor.NEAR: 'near'>, 0.001)
     """
     if isinstance(floor, str):
-        if floor in tuple(Floor):
-            return Floor(floor)
-    elif floor > 0:
-        return float(floor)
-    msg = f"floor: expected a number > 0 in 1/m or one of {', '.join(Floor)}, got {floor!r}"
-    raise ConfigError(msg)
+        return Floor(floor)
+    return float(floor) if floor > 0 else Floor(str(floor))

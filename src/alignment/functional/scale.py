@@ -1,29 +1,57 @@
 """Fits of one factor per image: target ~ scale * prediction on the valid pixels.
 
-In every function: `prediction` x and `target` y are (b, 1, h, w), `valid` selects the pixels V; the result is (b,)
-float64. Values outside V are inert. An image without a valid pixel, or with NaN on one, gives NaN.
-A negative scale is returned as it is; a prediction whose denominator is zero gives an infinite or NaN scale.
+In every function: `prediction` x and `target` y are (b, 1, h, w), `valid` selects the pixels V, `weight` w is
+(b, 1, h, w), positive on V, or None for 1; the result is (b,) float64. Values outside V are inert. An image without a
+valid pixel, or with NaN on one, gives NaN. A negative scale is returned as it is.
 """
 
-from jaxtyping import Bool, Float
-from torch import Tensor
+import torch
 
+from src.alignment.functional.weighted_median import weighted_median
 from src.core import masked
-
-Map = Float[Tensor, "b 1 h w"]
-Mask = Bool[Tensor, "b 1 h w"]
-PerImage = Float[Tensor, " b"]
+from src.core.masked import Map, Mask, PerImage
 
 
 def ratio_of_medians(prediction: Map, target: Map, valid: Mask) -> PerImage:
     """median(y) / median(x), each the mean of the two middle values where the count is even.
 
-    The scale of self-supervised models since Zhou et al. 2017 (SfMLearner). One pixel: y / x.
+    One pixel: y / x. Prediction with median 0: infinite or NaN. All-equal target: y / median(x).
+    Source: Zhou et al. 2017 (SfMLearner), since then the scale of self-supervised models.
     """
     return masked.median(target, valid) / masked.median(prediction, valid)
 
 
-def least_squares(prediction: Map, target: Map, valid: Mask) -> PerImage:
-    """Minimise sum (s x - y)^2, so s = sum x y / sum x^2. One pixel: y / x; x = 0 everywhere: NaN."""
+def median_of_ratios(prediction: Map, target: Map, valid: Mask) -> PerImage:
+    """median(y / x): the weighted least absolute error with weights abs(x), and not the ratio of the medians.
+
+    One pixel: y / x. Where x = 0 the ratio is infinite (NaN for y = 0), so a prediction that is 0 on half of V has no
+    finite scale. All-equal target: y * median(1 / x).
+    """
+    return masked.median(target.double() / prediction, valid)
+
+
+def least_squares(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> PerImage:
+    """Minimise sum w (s x - y)^2, so s = sum w x y / sum w x^2.
+
+    One pixel: y / x. Constant prediction c: mean(y) / c. Prediction 0 everywhere: NaN. All-equal target: no special
+    case.
+    """
     x = prediction.double()
-    return masked.mean(x * target, valid) / masked.mean(x * x, valid)
+    weighted = x if weight is None else x * weight
+    return masked.total(weighted * target, valid) / masked.total(weighted * x, valid)
+
+
+def least_absolute(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> PerImage:
+    """Minimise sum w abs(s x - y), exactly: the median of y / x weighted with w abs(x).
+
+    Where the minimisers are an interval, its lower end. One pixel: y / x. Constant prediction c: weighted (lower)
+    median of y, divided by c. Pixels with x = 0 have no say; prediction 0 everywhere: NaN.
+    Source: Wang et al. 2025 (MoGe), `align` without truncation.
+    """
+    x = prediction.double()
+    moving = valid & (x != 0)
+    ratio = torch.where(moving, target.double() / x, 0.0).flatten(1)
+    mass = torch.where(moving, x.abs() if weight is None else x.abs() * weight, 0.0).flatten(1)
+    scale = ratio.gather(1, weighted_median(ratio, mass)[:, None]).squeeze(1)
+    total = mass.sum(1)
+    return torch.where(total.isfinite() & (total > 0), scale, torch.nan)

@@ -1,0 +1,130 @@
+"""Which of the valid pixels a fit uses; scoring always uses all of them."""
+
+import abc
+import dataclasses
+import math
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from src.core import masked
+
+Map = Float[Tensor, "b 1 h w"]
+Mask = Bool[Tensor, "b 1 h w"]
+Selected = tuple[Float[Tensor, "b 1 r c"], Float[Tensor, "b 1 r c"], Bool[Tensor, "b 1 r c"]]
+
+
+class Selection(abc.ABC):
+    """Narrows the pixels of a fit. A subclass writes `select`."""
+
+    needs_grid: ClassVar[bool] = False
+    """Whether it depends on where pixels are, not only on their values."""
+
+    @abc.abstractmethod
+    def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
+        """Return prediction, true depth and mask of the fit, possibly on a smaller grid.
+
+        Args:
+            prediction: (b, 1, h, w) in the quantity that the fit is made in.
+            depth: (b, 1, h, w) true depth, metres.
+            valid: (b, 1, h, w).
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Positive(Selection):
+    """Valid pixels whose prediction is above 0 (Marigold's disparity fit)."""
+
+    def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
+        """See the base class; NaN is kept, so that it is not repaired."""
+        return prediction, depth, valid & ~(prediction <= 0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QuantileBand(Selection):
+    """Valid pixels whose prediction lies strictly between two quantiles of the image's valid predictions (MDEC 2025).
+
+    Attributes:
+        lower: between 0 and 1.
+        upper: between 0 and 1, above `lower`.
+    """
+
+    lower: float
+    upper: float
+
+    def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
+        """See the base class; NaN on a valid pixel is kept, so that it is not repaired."""
+        low, high = (masked.quantile(prediction, valid, q)[:, None, None, None] for q in (self.lower, self.upper))
+        return prediction, depth, valid & ~((prediction <= low) | (prediction >= high))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FewerColumns(Selection):
+    """All rows but only every so many columns, as Marigold's reduction for large images really works.
+
+    Its name there promises a longer side of 1024, but the reduction meets a three-dimensional array and shrinks the
+    width alone: ETH3D's 4032 x 6048 becomes 4032 x 1024.
+
+    Attributes:
+        longer_side: pixels; the width shrinks by the factor that would bring the longer side there, smaller images
+            stay as they are.
+    """
+
+    longer_side: int
+
+    needs_grid: ClassVar = True
+
+    def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
+        """See the base class; column j of n is taken from floor(j * w / n)."""
+        height, width = depth.shape[-2:]
+        longest = max(height, width)
+        if longest <= self.longer_side:
+            return prediction, depth, valid
+        n = width * self.longer_side // longest
+        columns = torch.arange(n, device=depth.device) * width // n
+        return prediction[..., columns], depth[..., columns], valid[..., columns]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NearestGrid(Selection):
+    """A coarse square grid of the valid pixels nearest to the centres of its cells (MoGe, through utils3d).
+
+    A cell looks at a window of ceil(h / cells) x ceil(w / cells) pixels that starts at the cell's own corner, rounded
+    half to even, so windows overlap where the size is no multiple of the grid. Among equally near pixels the first in
+    row-major order wins; a cell without a valid pixel in its window is not valid.
+
+    Attributes:
+        cells: number of rows and of columns.
+    """
+
+    cells: int
+
+    needs_grid: ClassVar = True
+
+    def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
+        """See the base class; the result is (b, 1, cells, cells)."""
+        height, width = depth.shape[-2:]
+        rows, row_offsets = self._windows(height, valid.device)
+        columns, column_offsets = self._windows(width, valid.device)
+        distance = row_offsets[:, None, :, None] ** 2 + column_offsets[None, :, None, :] ** 2
+        index = (rows[:, None, :, None] * width + columns[None, :, None, :]).flatten(2)
+        inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+        index = index.clamp(0, height * width - 1)
+        seen = valid.flatten(1)[:, index] & inside.flatten(2)
+        nearest = torch.where(seen, distance.flatten(2), torch.inf).argmin(-1)
+        chosen = index.expand(seen.shape).gather(-1, nearest[..., None])[..., 0]
+
+        def pick(values: Tensor) -> Tensor:
+            return values.flatten(1).gather(1, chosen.flatten(1)).reshape(-1, 1, self.cells, self.cells)
+
+        return pick(prediction), pick(depth), seen.any(-1)[:, None]
+
+    def _windows(self, side: int, device: torch.device) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Pixels that each cell looks at along one side, and their offsets from its centre in pixels."""
+        step = max(1.0, side / self.cells)
+        centres = (torch.arange(self.cells, dtype=torch.float64, device=device) + 0.5) * side / self.cells
+        first = (centres - step / 2).round()
+        pixels = first[:, None] + torch.arange(math.ceil(step), device=device)
+        return pixels.long(), pixels + 0.5 - centres[:, None]
