@@ -23,6 +23,7 @@ _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     depth.SILogHalf,
     depth.IMAE,
     depth.IRMSE,
+    depth.SSITrimmedMAE,
     depth.Delta1,
     depth.Delta2,
     depth.Delta3,

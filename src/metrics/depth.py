@@ -144,6 +144,14 @@ class IRMSE(PixelMetric):
     formula = staticmethod(F.i_rmse)
 
 
+class SSITrimmedMAE(PixelMetric):
+    """Scale- and shift-invariant trimmed error: sum of 80 % least abs(x - y) / (2 n), normalised 1/p and 1/g."""
+
+    name = "ssi_trimmed_mae"
+    unit = ""
+    formula = staticmethod(F.ssi_trimmed_mae)
+
+
 class Delta1(PixelMetric):
     """Inlier share: fraction of pixels with max(p/g, g/p) < 1.25."""
 

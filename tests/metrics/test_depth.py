@@ -30,6 +30,9 @@ BY_HAND = {
     "silog_half": math.sqrt((2 * math.log(2) ** 2 + math.log(1.25) ** 2) / 4 - math.log(1.25) ** 2 / 32),
     "i_mae": (1 / 2 + 0 + 1 / 20 + 1 / 16) / 4,
     "i_rmse": math.sqrt((1 / 4 + 0 + 1 / 400 + 1 / 256) / 4),
+    # disparities 1, 1/2, 1/5, 1/16 have median 7/20 and mean deviation 99/320; 1/2, 1/2, 1/4, 1/8 have 3/8 and 5/32:
+    # normalised 208/99, 48/99, -48/99, -92/99 against 4/5, 4/5, -4/5, -8/5; the largest of four is left out
+    "ssi_trimmed_mae": (2 * (4 / 5 - 48 / 99) + (8 / 5 - 92 / 99)) / 8,
     "delta1": 1 / 4,
     "delta2": 2 / 4,
     "delta3": 2 / 4,
@@ -119,6 +122,20 @@ def test_changes_with_the_unit_of_length_as_its_own_unit_says(metric, seed, fact
     torch.testing.assert_close(after, before * factor**power, rtol=1e-9, atol=1e-9)
 
 
+def test_the_trimmed_error_ignores_scale_and_shift_of_the_disparity(make_pair, random_maps):
+    depth, target, valid = random_maps(seed=8, spread=0.05)
+    metric = METRICS["ssi_trimmed_mae"]
+    before = errors(metric, make_pair(depth, target, valid))
+    after = errors(metric, make_pair(1 / (0.3 / depth + 0.2), target, valid))
+    torch.testing.assert_close(after, before, rtol=1e-9, atol=1e-12)
+
+
+def test_the_trimmed_error_of_a_constant_is_that_of_zero(make_pair):
+    # 1/g = 3, 2, 1 less 2 over 2/3 is 1.5, 0, -1.5; the two least of three remain
+    pair = make_pair([[2.0] * 3], [[1 / 3, 1 / 2, 1.0]])
+    assert errors(METRICS["ssi_trimmed_mae"], pair).item() == pytest.approx(1.5 / 6, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["silog", "silog_std"])
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), factor=st.floats(1e-6, 1e6))
@@ -151,6 +168,13 @@ def test_depth_that_is_not_positive_is_outside_every_threshold_and_has_no_logari
     assert errors(METRICS["delta_auc"], pair).item() == pytest.approx(0.998 / 2)
     for name in ("rmse_log", "log10", "log_mae", "silog"):
         assert not errors(METRICS[name], pair).isfinite().any()
+
+
+@every_metric
+def test_a_prediction_that_is_nan_on_a_valid_pixel_gives_no_number(metric, make_pair, random_maps):
+    depth, target, valid = random_maps(seed=9)
+    depth[1, 0, 0] = np.nan
+    assert errors(metric, make_pair(depth, target, valid)).isnan().tolist() == [False, True, False]
 
 
 def test_one_constant_factor_leaves_no_scale_invariant_error(make_pair, random_maps):

@@ -28,6 +28,13 @@ def inlier_curve_area(p, g):
     return np.sum(np.diff(x) * (share[1:] + share[:-1]) / 2) / 5
 
 
+def trimmed_disparity_error(p, g):
+    x, y = (1 / values - np.median(1 / values) for values in (p, g))
+    x, y = (values / np.mean(np.abs(values)) if np.any(values) else values for values in (x, y))
+    residual = np.sort(np.abs(x - y))
+    return residual[: int(len(residual) * 0.8)].sum() / (2 * len(residual))
+
+
 PIXEL_ERRORS = {
     "abs_rel": lambda p, g: np.mean(np.abs(p - g) / g),
     "sq_rel": lambda p, g: np.mean((p - g) ** 2 / g),
@@ -43,6 +50,7 @@ PIXEL_ERRORS = {
     "silog_half": lambda p, g: np.sqrt(np.mean(log_difference(p, g) ** 2) - 0.5 * np.mean(log_difference(p, g)) ** 2),
     "i_mae": lambda p, g: np.mean(np.abs(1 / p - 1 / g)),
     "i_rmse": lambda p, g: np.sqrt(np.mean((1 / p - 1 / g) ** 2)),
+    "ssi_trimmed_mae": trimmed_disparity_error,
     "delta1": inlier_share(1.25),
     "delta2": inlier_share(1.25**2),
     "delta3": inlier_share(1.25**3),

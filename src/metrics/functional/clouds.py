@@ -13,9 +13,9 @@ def nearest_distances(predicted: Cloud, true: Cloud) -> tuple[Distances, Distanc
 
     NaN where a predicted point is not finite; empty for empty clouds.
 
-    >>> to_true, to_predicted = nearest_distances(np.array([[0.0, 0, 1], [0, 0, 2]]), np.array([[0.0, 0, 1], [0, 3, 6]]))
-    >>> to_true.tolist(), to_predicted.tolist()
-    ([0.0, 1.0], [0.0, 5.0])
+    >>> predicted, true = np.array([[0.0, 0, 1], [0, 0, 2]]), np.array([[0.0, 0, 1], [0, 3, 6]])
+    >>> [distances.tolist() for distances in nearest_distances(predicted, true)]
+    [[0.0, 1.0], [0.0, 5.0]]
     """
     if not np.isfinite(predicted).all() or not len(true):
         return np.full(len(predicted), np.nan), np.full(len(true), np.nan)

@@ -2,8 +2,9 @@
 
 In every formula p is the aligned prediction and g the ground truth, both in metres, means run over the n valid pixels,
 and e = ln p - ln g. Every function takes the `Residuals` of a batch, which hold what the formulas share, and returns
-(b,) float64. An image without a valid pixel gives NaN. A prediction p <= 0 has no logarithm: the errors in e are then
-not finite, and p counts as outside every ratio threshold.
+(b,) float64. An image without a valid pixel gives NaN, and so does one with a NaN prediction on a valid pixel. A
+prediction p <= 0 has no logarithm: the errors in e are then not finite, and p counts as outside every ratio threshold.
+(Evaluators that do not clip count a negative p as inside, since both ratios are then below 1.)
 
 Where papers give one name to two formulas, each formula has its own name here.
 """
@@ -112,6 +113,26 @@ def i_rmse(errors: Residuals) -> PerImage:
     The KITTI benchmark prints 1/km: 1000 times as much.
     """
     return errors.root_mean_square(errors.inverse_difference)
+
+
+def ssi_trimmed_mae(errors: Residuals) -> PerImage:
+    """Scale- and shift-invariant trimmed error of disparity: sum of the floor(0.8 n) least abs(x - y) / (2 n).
+
+    x is 1/p and y is 1/g, each less its median and divided by its mean absolute deviation from it; a constant map
+    becomes 0. Dimensionless, lower is better. Ranftl et al. 2022 (MiDaS), `ssitrim`, from their training loss.
+    """
+    x, y = (_robustly_normalised(1 / values, errors) for values in (errors.depth, errors.target))
+    # infinity sorts what is not valid to the end, out of reach of the sum
+    ordered = torch.where(errors.valid, (x - y).abs(), torch.inf).flatten(1).sort(1).values
+    kept = (0.8 * errors.n).floor()
+    rank = torch.arange(ordered.shape[1], device=ordered.device)
+    return torch.where(rank < kept[:, None], ordered, 0.0).sum(1) / (2 * errors.n)
+
+
+def _robustly_normalised(values: Map, errors: Residuals) -> Map:
+    offset = values - masked.median(values, errors.valid)[:, None, None, None]
+    deviation = masked.mean(offset.abs(), errors.valid)[:, None, None, None]
+    return torch.where(deviation == 0, 0.0, offset / deviation)
 
 
 def delta(errors: Residuals, *, threshold: float) -> PerImage:

@@ -29,9 +29,10 @@ class Residuals:
 
     @functools.cached_property
     def n(self) -> PerImage:
-        """Number of valid pixels, NaN instead of zero, so that empty masks give NaN."""
-        n = masked.count(self.valid).double()
-        return torch.where(n > 0, n, torch.nan)
+        """Number of valid pixels; NaN where there is none or a valid prediction is NaN, which then is every mean."""
+        n = masked.count(self.valid)
+        broken = (n == 0) | self.depth.flatten(1).amax(1).isnan()
+        return torch.where(broken, torch.nan, n.double())
 
     @functools.cached_property
     def difference(self) -> Map:
