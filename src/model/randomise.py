@@ -11,9 +11,9 @@ def randomise(network: nn.Module, seed: int) -> None:
     """Overwrite the weights of a network in place.
 
     Freshly constructed depth networks predict a constant: their weights are tiny, or a closed final ReLU hides them.
-    Here matrices and kernels are normal with variance 2 / fan-in (He et al., ICCV 2015), which keeps the size of the
-    signal from layer to layer; vectors keep what their class gave them (norms 1); biases are 0, but 1 in layers with a
-    single output channel, so that a final ReLU is open.
+    Here matrices and kernels are normal with variance 1 / fan-in (LeCun et al., Efficient BackProp, 1998), which keeps
+    the size of the signal from layer to layer; those with a single output channel are made positive, so that a ReLU
+    behind them is open; vectors keep what their class gave them (norms 1) and biases are 0.
 
     Args:
         network: on the CPU, in float32.
@@ -22,6 +22,9 @@ def randomise(network: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in network.named_parameters():
         if parameter.ndim > 1:
-            parameter.normal_(0, math.sqrt(2 / parameter[0].numel()), generator=generator)
+            parameter.normal_(0, math.sqrt(1 / parameter[0].numel()), generator=generator)
         elif name.endswith("bias"):
-            parameter.fill_(float(parameter.numel() == 1))
+            parameter.zero_()
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.out_channels == 1:
+            layer.weight.abs_()
