@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -50,7 +50,8 @@ class AffineAlignment(Alignment):
     fit_on: Selection | None = None
 
     def __post_init__(self) -> None:
-        if Solver(self.solver) is Solver.MEDIAN_DEVIATION and Weighting(self.weighting) is not Weighting.UNIFORM:
+        solver, weighting = Solver(self.solver), Weighting(self.weighting)
+        if solver is Solver.MEDIAN_DEVIATION and weighting is not Weighting.UNIFORM:
             msg = f"weighting: expected uniform, since solver=median_deviation has no weights, got {self.weighting}"
             raise ConfigError(msg)
 
@@ -97,13 +98,13 @@ class AffineDepth(AffineAlignment):
     """Depth is s p + t, fitted in depth.
 
     Attributes:
-        negative_scale: `keep` returns a negative scale as it is; `median` falls back to the ratio of medians without
-            a shift on such images (Metric3D).
+        median_if_negative: whether images with a negative scale fall back to the ratio of medians without a shift
+            (Metric3D). Otherwise it is kept as it is.
         invert_disparity: also accept disparity predictions d, as depth 1 / d with d <= 0 becoming depth 0. Their
             unknown shift does not survive this; MDEC 2025 does it all the same.
     """
 
-    negative_scale: Literal["keep", "median"] = "keep"
+    median_if_negative: bool = False
     invert_disparity: bool = False
 
     assumes: ClassVar = OutputSpace.AFFINE_DEPTH
@@ -131,7 +132,7 @@ class AffineDepth(AffineAlignment):
     def fit(self, prediction: Prediction, sample: Sample) -> Fit:
         """See the base class."""
         found = super().fit(prediction, sample)
-        if self.negative_scale == "keep":
+        if not self.median_if_negative:
             return found
         ratio = scale.ratio_of_medians(self.predicted(prediction), sample.depth, sample.valid)
         is_negative = found.scale < 0
@@ -148,12 +149,12 @@ class AffineDisparity(AffineAlignment):
     Attributes:
         floor: what becomes of a fitted disparity <= 0: a rule of `src.alignment.functional.disparity.Floor`, or a
             number in 1/m that disparity is floored at.
-        constant: what a prediction without contrast is fitted by: `mean` true disparity, or disparity `zero`, which
-            the floor then makes depth (MiDaS).
+        zero_if_constant: whether a prediction without contrast is fitted by disparity 0, which the floor then makes
+            depth (MiDaS). Otherwise by the mean true disparity.
     """
 
     floor: disparity.Floor | str | float
-    constant: Literal["mean", "zero"] = "mean"
+    zero_if_constant: bool = False
 
     assumes: ClassVar = OutputSpace.AFFINE_DISPARITY
     fitted_in: ClassVar = FittedIn.DISPARITY
@@ -181,7 +182,7 @@ class AffineDisparity(AffineAlignment):
     def fit(self, prediction: Prediction, sample: Sample) -> Fit:
         """See the base class."""
         found = super().fit(prediction, sample)
-        if self.constant == "mean":
+        if not self.zero_if_constant:
             return found
         return Fit(scale=found.scale, shift=found.shift.masked_fill(found.scale == 0, 0.0))
 

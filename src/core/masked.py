@@ -90,7 +90,8 @@ def quantile(values: Map, valid: Mask, q: float) -> PerImage:
     upper = torch.where(is_repeated | (weight == 0), lower, _from_key(_next_greater(keys, key)))
     # amax is NaN where any value is
     broken = kept.amax(1).isnan() | (n == 0)
-    return torch.where(broken, torch.nan, lower.double() + weight * (upper.double() - lower.double()))
+    between = torch.where(upper == lower, lower, lower.double() + weight * (upper.double() - lower.double()))
+    return torch.where(broken, torch.nan, between)
 
 
 def _ordered_keys(values: Float[Tensor, "b n"]) -> Int[Tensor, "b n"]:

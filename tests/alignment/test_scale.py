@@ -2,12 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from src.alignment.scale import LeastSquaresScale, MedianScale
+from src.alignment.scale import LeastAbsoluteScale, LeastSquaresScale, MedianOfRatios, MedianScale
+from src.alignment.selection import NearestGrid
 from src.core.aligned import FittedIn
+from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace
 from tests.reference import alignment as reference
 
-CASES = [(MedianScale(), reference.median_scale), (LeastSquaresScale(), reference.least_squares_scale)]
+CASES = [
+    (MedianScale(), reference.median_scale),
+    (MedianOfRatios(), reference.median_of_ratios),
+    (LeastSquaresScale(), reference.least_squares_scale),
+]
 
 
 @pytest.mark.parametrize(("alignment", "expected"), CASES)
@@ -48,3 +54,29 @@ def test_inputs_are_left_untouched(scene, make_sample, make_prediction):
         alignment.align(prediction, sample)
     for tensor, copy in zip((prediction.values, sample.depth, sample.valid), before, strict=True):
         assert torch.equal(tensor, copy)
+
+
+def test_moge_fits_the_pixels_of_a_coarse_grid_with_inverse_depth(scene, make_sample, make_prediction):
+    values, target, valid = scene
+    alignment = LeastAbsoluteScale(weighting="inverse_depth", fit_on=NearestGrid(cells=4))
+    assert alignment.needs_grid
+    aligned = alignment.align(make_prediction(values, OutputSpace.SCALE_INVARIANT_DEPTH), make_sample(target, valid))
+    for i in range(3):
+        cells = [cell for cell in reference.nearest_grid(valid[i], 4) if cell is not None]
+        x, y = (np.array([[image[i][cell] for cell in cells]]) for image in (values, target))
+        expected = reference.least_absolute_scale(x, y, np.ones(x.shape, dtype=bool), 1 / y)
+        np.testing.assert_allclose(aligned.scale[i], expected, rtol=1e-12)
+
+
+def test_weighted_scales_follow_their_weights(make_sample, make_prediction):
+    prediction, sample = make_prediction([[1.0, 1.0]]), make_sample([[1.0, 4.0]])
+    plain = LeastSquaresScale().align(prediction, sample)
+    weighted = LeastSquaresScale(weighting="inverse_depth").align(prediction, sample)
+    assert plain.scale.tolist() == [2.5]
+    np.testing.assert_allclose(weighted.scale, [1.6], rtol=1e-12)
+
+
+@pytest.mark.parametrize("alignment", [LeastSquaresScale, LeastAbsoluteScale])
+def test_an_unknown_weighting_is_refused(alignment):
+    with pytest.raises(ConfigError, match="weighting: expected one of uniform"):
+        alignment(weighting="cubic")

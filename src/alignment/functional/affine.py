@@ -62,7 +62,8 @@ def least_absolute(prediction: Map, target: Map, valid: Mask, weight: Map | None
     """
     w = _weights(valid, weight)
     x, y = _zeroed(prediction, valid), _zeroed(target, valid)
-    aspect = _spread(y, w) / _spread(x, w)
+    spread_x = _spread(x, w)
+    aspect = torch.where(spread_x == 0, 0.0, _spread(y, w) / spread_x)
     low = torch.full_like(aspect, -math.pi / 2)
     high = -low
     anchor = weighted_median(y, w)
@@ -106,6 +107,7 @@ def median_deviation(prediction: Map, target: Map, valid: Mask) -> tuple[PerImag
     deviation_x = masked.mean((prediction.double() - _per_pixel(median_x)).abs(), valid)
     deviation_y = masked.mean((target.double() - _per_pixel(median_y)).abs(), valid)
     scale = torch.where(deviation_x == 0, 0.0, deviation_y / deviation_x)
+    scale = scale.masked_fill(deviation_x.isinf(), torch.nan)
     return scale, median_y - scale * median_x
 
 
@@ -118,11 +120,11 @@ def _zeroed(values: Map, valid: Mask) -> Float[Tensor, "b n"]:
 
 
 def _spread(values: Float[Tensor, "b n"], w: Float[Tensor, "b n"]) -> PerImage:
-    """Weighted mean absolute deviation; 1 where there is none, which any line's scale survives."""
+    """Weighted mean absolute deviation, 0 where it is but rounding."""
     mass = w.sum(1)
     mean = (w * values).sum(1) / mass
     spread = (w * (values - mean[:, None]).abs()).sum(1) / mass
-    return torch.where(spread <= _CONSTANT * mean.abs(), 1.0, spread)
+    return torch.where(spread <= _CONSTANT * mean.abs(), 0.0, spread)
 
 
 def _at(values: Float[Tensor, "b n"], index: Tensor) -> Float[Tensor, "b 1"]:
