@@ -96,7 +96,7 @@ def silog_half(errors: Residuals) -> PerImage:
 def _centred(errors: Residuals) -> Map:
     """Return e - mean(e); 0 where not valid."""
     mean = errors.mean(errors.log_ratio)[:, None, None, None]
-    return torch.where(errors.valid, errors.log_ratio - mean, 0.0)
+    return (errors.log_ratio - mean) * errors.inside
 
 
 def i_mae(errors: Residuals) -> PerImage:
@@ -140,7 +140,9 @@ def delta(errors: Residuals, *, threshold: float) -> PerImage:
 
     Ladicky et al. 2014; Eigen et al. 2014.
     """
-    return masked.count((errors.worse_ratio < threshold) & errors.valid) / errors.n
+    below = masked.count(errors.worse_ratio < threshold)
+    not_valid = errors.valid[0].numel() - errors.n  # their ratio is 1
+    return (below - not_valid) / errors.n
 
 
 def delta1_error(errors: Residuals) -> PerImage:
@@ -148,7 +150,7 @@ def delta1_error(errors: Residuals) -> PerImage:
 
     Ranftl et al. 2022 (MiDaS), whose tables call it delta > 1.25, or delta1 for short.
     """
-    return 100 * masked.count((errors.worse_ratio > 1.25) & errors.valid) / errors.n
+    return 100 * masked.count(errors.worse_ratio > 1.25) / errors.n
 
 
 def delta_auc(errors: Residuals) -> PerImage:
