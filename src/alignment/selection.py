@@ -2,14 +2,14 @@
 
 import abc
 import dataclasses
-import math
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from src.core import masked
+from src.core.nearest_grid import nearest_grid
 
 Map = Float[Tensor, "b 1 h w"]
 Mask = Bool[Tensor, "b 1 h w"]
@@ -91,9 +91,7 @@ class FewerColumns(Selection):
 class NearestGrid(Selection):
     """A coarse square grid of the valid pixels nearest to the centres of its cells (MoGe, through utils3d).
 
-    A cell looks at a window of ceil(h / cells) x ceil(w / cells) pixels that starts at the cell's own corner, rounded
-    half to even, so windows overlap where the size is no multiple of the grid. Among equally near pixels the first in
-    row-major order wins; a cell without a valid pixel in its window is not valid.
+    See `src.core.nearest_grid`. A cell without a valid pixel in its window is not valid.
 
     Attributes:
         cells: number of rows and of columns.
@@ -105,26 +103,9 @@ class NearestGrid(Selection):
 
     def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
         """See the base class; the result is (b, 1, cells, cells)."""
-        height, width = depth.shape[-2:]
-        rows, row_offsets = self._windows(height, valid.device)
-        columns, column_offsets = self._windows(width, valid.device)
-        distance = row_offsets[:, None, :, None] ** 2 + column_offsets[None, :, None, :] ** 2
-        index = (rows[:, None, :, None] * width + columns[None, :, None, :]).flatten(2)
-        inside = ((rows >= 0) & (rows < height))[:, None, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-        index = index.clamp(0, height * width - 1)
-        seen = valid.flatten(1)[:, index] & inside.flatten(2)
-        nearest = torch.where(seen, distance.flatten(2), torch.inf).argmin(-1)
-        chosen = index.expand(seen.shape).gather(-1, nearest[..., None])[..., 0]
+        chosen, found = nearest_grid(valid, self.cells)
 
         def pick(values: Tensor) -> Tensor:
-            return values.flatten(1).gather(1, chosen.flatten(1)).reshape(-1, 1, self.cells, self.cells)
+            return values.flatten(1).gather(1, chosen).reshape(-1, 1, self.cells, self.cells)
 
-        return pick(prediction), pick(depth), seen.any(-1)[:, None]
-
-    def _windows(self, side: int, device: torch.device) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
-        """Pixels that each cell looks at along one side, and their offsets from its centre in pixels."""
-        step = max(1.0, side / self.cells)
-        centres = (torch.arange(self.cells, dtype=torch.float64, device=device) + 0.5) * side / self.cells
-        first = (centres - step / 2).round()
-        pixels = first[:, None] + torch.arange(math.ceil(step), device=device)
-        return pixels.long(), pixels + 0.5 - centres[:, None]
+        return pick(prediction), pick(depth), found.reshape(-1, 1, self.cells, self.cells)

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from src.alignment.functional.weighted_median import weighted_median
 from src.core import masked
 from src.core.masked import Map, Mask, PerImage
+from src.core.weighted_median import weighted_median
 
 # A spread this small relative to the values is rounding: neighbouring float32 numbers differ by 6e-8.
 _CONSTANT = 1e-13

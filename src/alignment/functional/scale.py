@@ -7,9 +7,9 @@ valid pixel, or with NaN on one, gives NaN. A negative scale is returned as it i
 
 import torch
 
-from src.alignment.functional.weighted_median import weighted_median
 from src.core import masked
 from src.core.masked import Map, Mask, PerImage
+from src.core.weighted_median import weighted_median
 
 
 def ratio_of_medians(prediction: Map, target: Map, valid: Mask) -> PerImage:

@@ -1,4 +1,4 @@
-"""The weighted median, in which the solvers for absolute errors are built."""
+"""The weighted median, in which minimisers of absolute errors are built."""
 
 import torch
 from jaxtyping import Float, Int

@@ -1,6 +1,6 @@
 import torch
 
-from src.alignment.functional.weighted_median import weighted_median
+from src.core.weighted_median import weighted_median
 
 
 def test_each_row_on_its_own_and_nothing_without_weight():
