@@ -106,7 +106,7 @@ class DepthModel(LightningModule, abc.ABC):
         """Predict for one batch. Only models that must see more than the image (the oracle) override this."""
         return self.as_prediction(self.infer(sample.image, sample.sample_id), sample)
 
-    def as_prediction(self, values: Float[Tensor, "..."], sample: Sample) -> Prediction:
+    def as_prediction(self, values: Tensor, sample: Sample) -> Prediction:
         """Wrap predicted values of shape (b, 1, h, w) after checking that they are on the grid of `sample`.
 
         Raises:

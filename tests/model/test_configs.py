@@ -1,0 +1,114 @@
+"""Every configuration of a model builds it, sees images at the published size and has the published parameters."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from src.core.prediction import OutputSpace
+from src.model.base import DepthModel
+
+CONF = Path(__file__).parents[2] / "conf"
+NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+
+# input size of a 480 x 640 image and millions of parameters: of Intel, depth-anything and prs-eth on the hub, and of
+# the model cards of the original repositories, which count a classification head of up to 2 M more with some encoders
+PUBLISHED = {
+    "midas": ((512, 672), 345),
+    "dpt_beit_large_384": ((384, 512), 344),
+    "dpt_beit_base_384": ((384, 512), 112),
+    "dpt_swin2_large_384": ((384, 384), 213),
+    "dpt_swin2_base_384": ((384, 384), 102),
+    "dpt_swin2_tiny_256": ((256, 256), 42),
+    "dpt_large": ((384, 512), 344),
+    "dpt_hybrid": ((384, 512), 123),
+    "depth_anything_v2": ((518, 686), 335.3),
+    "depth_anything_v2_small": ((518, 686), 24.8),
+    "depth_anything_v2_base": ((518, 686), 97.5),
+    "depth_anything_v2_large": ((518, 686), 335.3),
+    "depth_anything_v2_metric_indoor_small": ((518, 686), 24.8),
+    "depth_anything_v2_metric_indoor_base": ((518, 686), 97.5),
+    "depth_anything_v2_metric_indoor_large": ((518, 686), 335.3),
+    "depth_anything_v2_metric_outdoor_small": ((518, 686), 24.8),
+    "depth_anything_v2_metric_outdoor_base": ((518, 686), 97.5),
+    "depth_anything_v2_metric_outdoor_large": ((518, 686), 335.3),
+    "zoedepth": ((384, 512), 345),
+    "zoedepth_n": ((384, 512), 345),
+    "zoedepth_k": ((384, 768), 345),
+    "zoedepth_nk": ((384, 512), 345),
+}
+MARIGOLDS = ["marigold", "marigold_v1_0", "marigold_lcm"]
+
+
+def build(name: str, *overrides: str) -> DepthModel:
+    needed = ["+model.folder=.", "+model.space=metric_depth"] if name == "saved" else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(overrides=[f"+model={name}", "+resolution=default", "+seed=0", *needed, *overrides])
+    return instantiate(config.model)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_configuration_builds_its_model_without_touching_weights(name):
+    model = build(name)
+    assert isinstance(model, DepthModel)
+    assert isinstance(model.space, OutputSpace)
+    assert model.provenance.parameters == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_can_be_downloaded_says_from_where(name):
+    model = build(name)
+    if getattr(model, "weights", "random") != "random":
+        assert len(model.weights.split("/")) == 2
+        assert name in {*PUBLISHED, *MARIGOLDS}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_input_size_and_architecture_are_the_published_ones(name):
+    model = build(name)
+    size, millions = PUBLISHED[name]
+    assert model.input_size((480, 640)) == size
+    with torch.device("meta"):
+        network = model.network_class(model.network_class.config_class(**model.architecture))
+    count = sum(parameter.numel() for parameter in network.parameters()) / 1e6
+    assert count == pytest.approx(millions, abs=0.1 if "anything" in name else 1.5)
+
+
+@pytest.mark.parametrize("name", MARIGOLDS)
+def test_marigold_has_the_parameters_of_stable_diffusion_2(name):
+    architecture = build(name).architecture
+    with torch.device("meta"):
+        parts = UNet2DConditionModel(**architecture["unet"]), AutoencoderKL(**architecture["vae"])
+    count = sum(parameter.numel() for part in parts for parameter in part.parameters()) / 1e6
+    assert count == pytest.approx(949.5, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        ("depth_anything_v2_metric_indoor_base", "metric_depth"),
+        ("midas", "affine_disparity"),
+        ("marigold_lcm", "affine_depth"),
+        ("zoedepth", "metric_depth"),
+        ("depth_anything_v2", "affine_disparity"),
+    ],
+)
+def test_the_space_is_the_familys(name, space):
+    assert build(name).space is OutputSpace(space)
+
+
+def test_resolution_reaches_every_family():
+    sizes = {
+        name: build(name, "resolution=280").input_size((480, 640))
+        for name in ("midas", "depth_anything_v2_small", "zoedepth", "marigold", "ramp")
+    }
+    assert sizes == {
+        "midas": (288, 384),
+        "depth_anything_v2_small": (280, 378),
+        "zoedepth": (288, 384),
+        "marigold": (216, 280),
+        "ramp": (480, 640),
+    }
