@@ -1,6 +1,7 @@
 """EvalProtocol: a published way to score, as a versioned object."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, Literal
@@ -20,6 +21,7 @@ from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
 from src.metrics.depth import PixelMetric
 from src.metrics.per_image import PerImage
+from src.records.schema import SampleRecord
 
 LEAST_DEPTH: Final = 1e-6
 """Metres. Marigold's floor below every clip; keeps logarithms finite where a data variant starts at 0 m."""
@@ -214,3 +216,17 @@ class ProtocolMetric(PerImage):
         one = torch.ones_like(values[:, 0])
         weights = torch.stack([scores.weights.get(name, one) for name in scores.errors], 1)
         super().update(values, index, weights)
+
+    def restore(self, records: Sequence[SampleRecord]) -> None:
+        """Add what an earlier, interrupted run has recorded under this protocol."""
+        if not records:
+            return
+        errors = [[record.errors[name] for name in self.columns] for record in records]
+        values = [[math.nan if value is None else value for value in row] for row in errors]
+        weights = [[record.weights.get(name, 1.0) for name in self.columns] for record in records]
+        index = torch.tensor([record.index for record in records], device=self.device)
+        super().update(
+            torch.tensor(values, dtype=torch.float64, device=self.device),
+            index,
+            torch.tensor(weights, dtype=torch.float64, device=self.device),
+        )

@@ -131,7 +131,7 @@ def _batch(array: np.ndarray | None, *, channel: bool = False) -> torch.Tensor |
 
 
 class Shard(Dataset[tuple[Sample, ...]]):
-    """The batches of one process: every `world_size`-th image from `rank` on.
+    """The batches of one process: of the images to serve every `world_size`-th, from number `rank` on.
 
     All processes together see each image once and none is padded. (torch's DistributedSampler repeats images until
     all shards are equally long, which biases every mean.) A process without images gets one empty batch, so that it
@@ -139,14 +139,16 @@ class Shard(Dataset[tuple[Sample, ...]]):
 
     Args:
         dataset: the split.
-        length: how many images from its start are served.
+        positions: of the images that are served, over all processes.
         batch_size: images per batch; the last batch may be smaller.
         rank: of this process.
         world_size: number of processes.
     """
 
-    def __init__(self, dataset: DepthDataset, *, length: int, batch_size: int, rank: int, world_size: int) -> None:
-        images = range(rank, length, world_size)
+    def __init__(
+        self, dataset: DepthDataset, *, positions: Sequence[int], batch_size: int, rank: int, world_size: int
+    ) -> None:
+        images = positions[rank::world_size]
         self._dataset = dataset
         self._batches = [images[start : start + batch_size] for start in range(0, max(len(images), 1), batch_size)]
 
@@ -196,6 +198,8 @@ class DepthDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.limit = limit
+        self.done: frozenset[int] = frozenset()
+        """Positions of images that an earlier, interrupted run has scored; they are not served again."""
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -206,7 +210,11 @@ class DepthDataModule(LightningDataModule):
         """Build the loader of this rank's shard; called by Lightning."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         shard = Shard(
-            self.dataset, length=len(self.sample_ids), batch_size=self.batch_size, rank=rank, world_size=world_size
+            self.dataset,
+            positions=[position for position in range(len(self.sample_ids)) if position not in self.done],
+            batch_size=self.batch_size,
+            rank=rank,
+            world_size=world_size,
         )
         return DataLoader(
             shard,

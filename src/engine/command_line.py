@@ -10,13 +10,14 @@ from rich.console import Console
 
 from src.engine import sweep
 from src.engine.explain import explain
+from src.engine.interrupt import EXIT_CODE, Interrupted
 from src.engine.overview import overview
 
 _MULTIRUN = {"-m", "--multirun"}
 
 
 def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: list[str]) -> int:
-    """Run a hydra task and return the exit code: 0, or 1 if it, or a cell of its sweep, failed.
+    """Run a hydra task and return the exit code: 0, 1 if it or a cell of its sweep failed, 75 if it was interrupted.
 
     Args:
         task: the function decorated by `hydra.main`; reads `sys.argv`.
@@ -35,7 +36,9 @@ def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: lis
     folder = Path.cwd() / "outputs" / ".sweeps"  # below the working folder, which all machines of a cluster share
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / f"{uuid.uuid4().hex}.jsonl"
-    arguments.append(f"+sweep_ledger={ledger}")
+    # beside the other overrides: they may not stand apart
+    overrides = [place for place, word in enumerate(arguments) if place and "=" in word and not word.startswith("-")]
+    arguments.insert(overrides[0] if overrides else len(arguments), f"+sweep_ledger={ledger}")
     try:
         code = _guard(task, conf)
     finally:
@@ -54,5 +57,5 @@ def _guard(task: Callable[[], None], conf: Path) -> int:
         if message is None:
             raise
         sys.stderr.write(f"error: {message}\n")
-        return 1
+        return EXIT_CODE if isinstance(error, Interrupted) else 1
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from src.core.errors import LeadlineError
 
@@ -29,6 +29,8 @@ def explain(error: BaseException, conf: Path | None = None) -> str | None:
         return text
     if isinstance(error, MissingConfigException):
         return text + _known_choices(error, conf)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{text}; set {error.full_key}=<value>"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return text + _known_keys(error)
     return None

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from src.engine import sweep
 from src.engine.explain import explain
+from src.engine.interrupt import EXIT_CODE, Interrupted
 from src.engine.run import run_cell
 from src.engine.table import print_cell
 
@@ -32,6 +33,10 @@ def run_job(cfg: DictConfig) -> None:
     try:
         _run_and_show(cfg, folder)
         status, detail = "done", os.path.relpath(folder)
+    except Interrupted as error:
+        log.error("%s: %s", folder, error)  # meant for the user
+        # hydra would take an exception for the failure of this cell and start the next
+        raise SystemExit(EXIT_CODE) from error
     except Exception as error:
         message = explain(error)
         if message is None:

@@ -77,12 +77,21 @@ def build_manifest(
         world_size=len(reports),
         device=reports[0]["device"],
         dtype=reports[0]["precision"],
-        images_per_second=sum(report["images"] for report in reports) / max(report["seconds"] for report in reports),
+        images_per_second=_images_per_second(records, reports),
         git_revision=git_revision(),
         versions=versions(),
         started=started,
         finished=finished,
     )
+
+
+def _images_per_second(records: Sequence[SampleRecord], reports: Sequence[Mapping[str, Any]]) -> float:
+    """Return the speed of the prediction loop, or of inference alone if a resumed run had nothing left to score."""
+    seconds = max(report["seconds"] for report in reports)
+    if seconds > 0:
+        return float(sum(report["images"] for report in reports) / seconds)
+    by_image = {record.index: record.seconds for record in records}
+    return len(by_image) / sum(by_image.values())
 
 
 def _protocol_info(protocol: EvalProtocol, depth_range: tuple[float, float]) -> ProtocolInfo:

@@ -3,7 +3,7 @@
 import datetime
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from src.protocol import EvalProtocol
 from src.records.aggregate import summarise
 from src.records.fingerprint import fingerprint
 from src.records.reader import Cell, is_complete, read_cell
-from src.records.schema import CONFIG_FILE, SUMMARY_FILE
-from src.records.writer import clear, merge, write_json, write_manifest
+from src.records.schema import CONFIG_FILE, SUMMARY_FILE, SampleRecord
+from src.records.writer import clear, merge, read_kept, recover, write_json, write_manifest
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +51,15 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
     quieten()
     model, datamodule = build_model(cfg), build_datamodule(cfg)
     protocols, not_applicable = _applicable(build_protocols(cfg), model)
+    sample_ids: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
+    kept = _resume(cfg, folder, sample_ids, protocols) if is_main else read_kept(folder)
+    datamodule.done = frozenset(record.index for record in kept)  # type: ignore[attr-defined]
     scoring = ScoringCallback(
-        protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels
+        protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels, kept=kept
     )
     trainer = build_trainer(cfg, [scoring])
     _refuse_relaunch_in_sweep(trainer)
-    sample_ids: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
     if is_main:
-        clear(folder)
         OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
     with build_logger(cfg) as logger:
         trainer.predict(model, datamodule=datamodule, return_predictions=False)
@@ -84,6 +85,18 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
         cell = Cell(folder=folder, manifest=manifest, records=records)
         logger.publish(cell)
     return cell
+
+
+def _resume(
+    cfg: DictConfig, folder: Path, sample_ids: Sequence[str], protocols: Mapping[str, EvalProtocol]
+) -> tuple[SampleRecord, ...]:
+    """Return what an interrupted run of this cell has scored; nothing if the cell is to be run again from the start."""
+    if cfg.force:
+        clear(folder)
+    kept = recover(folder, sample_ids, {name: protocol.version for name, protocol in protocols.items()})
+    if kept:
+        log.info("Resuming: %d of %d images have been scored before.", len(kept) // len(protocols), len(sample_ids))
+    return kept
 
 
 def _applicable(

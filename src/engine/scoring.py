@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
 from src.engine.environment import device_name, quieten
+from src.engine.interrupt import Interrupt
 from src.engine.panels import PanelWriter
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
 from src.records.schema import SampleRecord
@@ -33,15 +34,26 @@ class ScoringCallback(Callback):
         folder: of the cell.
         fingerprint: of the measurement; processes that disagree on it refuse to score together.
         panels: number of images whose pictures are kept.
+        kept: records of images that an earlier, interrupted run of this cell has scored.
     """
 
-    def __init__(self, *, protocols: Mapping[str, EvalProtocol], folder: Path, fingerprint: str, panels: int) -> None:
+    def __init__(
+        self,
+        *,
+        protocols: Mapping[str, EvalProtocol],
+        folder: Path,
+        fingerprint: str,
+        panels: int,
+        kept: Sequence[SampleRecord],
+    ) -> None:
         self.protocols = dict(protocols)
         self.folder = folder
         self.fingerprint = fingerprint
         self.panels = PanelWriter(folder, count=panels)
+        self._kept = tuple(kept)
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
+        self._interrupt = Interrupt()
         self._writer: RecordWriter | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -61,9 +73,12 @@ class ScoringCallback(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open this process's file of records."""
+        self._interrupt.watch()
         self._writer = RecordWriter(self.folder, trainer.global_rank)
-        for metric in self._metrics.values():
+        for name, metric in self._metrics.items():
             metric.to(pl_module.device)
+            if trainer.is_global_zero:
+                metric.restore([record for record in self._kept if record.protocol == name])
 
     def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Start the clock of the batch."""
@@ -90,6 +105,7 @@ class ScoringCallback(Callback):
                 aligned = {name: protocol.align(prediction, sample) for name, protocol in self.protocols.items()}
                 self.panels.write(sample, aligned)
         self._clock.finished(images)
+        self._interrupt.check()
 
     def _write(self, sample: Sample, prediction: Prediction, scores: Mapping[str, Scores], seconds: float) -> None:
         columns = torch.cat([_columns(score) for score in scores.values()], dim=1)
@@ -143,6 +159,7 @@ class ScoringCallback(Callback):
         self._close()
 
     def _close(self) -> None:
+        self._interrupt.unwatch()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -177,6 +194,8 @@ class _Clock:
 
     def finished(self, images: int) -> None:
         now = time.perf_counter()
+        if images == 0:  # the one empty batch of a process without images
+            return
         if self._batches == 1:
             self.images = 0
         self.images += images

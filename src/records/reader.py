@@ -81,14 +81,22 @@ def _protocol(info: dict[str, Any]) -> ProtocolInfo:
     return ProtocolInfo(**info, clip=clip if clip is None else (clip[0], clip[1]), metrics=metrics)
 
 
-def read_records(path: Path) -> list[SampleRecord]:
+def read_records(path: Path, *, unfinished: bool = False) -> list[SampleRecord]:
     """Read a file of records.
+
+    Args:
+        path: of the file.
+        unfinished: the writer may have died in the middle of the last line, which is then left out.
 
     Raises:
         RecordsError: if it is missing, or a line is broken; the message names the line.
     """
     records = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    text = _text(path, errors="replace" if unfinished else "strict")
+    if unfinished:
+        text = text[: text.rfind("\n") + 1]
+    # not splitlines: names may hold other separators of lines
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
         content = _parse(line, path, number)
         try:
             height, width = content.pop("input_size")
@@ -99,9 +107,9 @@ def read_records(path: Path) -> list[SampleRecord]:
     return records
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, errors: str = "strict") -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors=errors)
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path}: expected a text file written by a run, but {error}"
         raise RecordsError(msg) from error
@@ -111,5 +119,7 @@ def _parse(text: str, path: Path, line: int = 1) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        msg = f"{path}, line {line + error.lineno - 1}: expected JSON, but {error.msg}; the file is damaged or truncated"
+        msg = (
+            f"{path}, line {line + error.lineno - 1}: expected JSON, but {error.msg}; the file is damaged or truncated"
+        )
         raise RecordsError(msg) from error

@@ -93,7 +93,7 @@ def test_shards_are_disjoint_and_complete_even_with_fewer_images_than_ranks(n, w
     dataset = Numbered(n)
     seen = []
     for rank in range(world_size):
-        shard = Shard(dataset, length=n, batch_size=2, rank=rank, world_size=world_size)
+        shard = Shard(dataset, positions=range(n), batch_size=2, rank=rank, world_size=world_size)
         assert len(shard) >= 1
         batches = [shard[i] for i in range(len(shard))]
         assert all(sum(len(sample) for sample in batch) <= 2 for batch in batches)
@@ -104,7 +104,7 @@ def test_shards_are_disjoint_and_complete_even_with_fewer_images_than_ranks(n, w
 
 
 def test_a_rank_without_images_gets_one_empty_batch():
-    shard = Shard(Numbered(2), length=2, batch_size=4, rank=2, world_size=3)
+    shard = Shard(Numbered(2), positions=range(2), batch_size=4, rank=2, world_size=3)
     assert [shard[i] for i in range(len(shard))] == [()]
 
 

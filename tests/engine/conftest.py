@@ -91,7 +91,7 @@ def outside(tmp_path, monkeypatch):
         (conf / name).parent.mkdir(parents=True, exist_ok=True)
         (conf / name).write_text(text)
     monkeypatch.syspath_prepend(str(code))
-    monkeypatch.setenv("PYTHONPATH", str(code))
+    monkeypatch.setenv("PYTHONPATH", str(code), prepend=os.pathsep)
     yield conf
     sys.modules.pop("outside", None)
 

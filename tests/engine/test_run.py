@@ -1,5 +1,6 @@
 """One cell, from configuration to records."""
 
+import dataclasses
 import json
 import math
 
@@ -81,17 +82,6 @@ def test_a_finished_cell_is_not_run_again_unless_forced(run, outside, caplog):
     assert forced.manifest.images_per_second != first.manifest.images_per_second
 
 
-def test_an_interrupted_cell_starts_afresh(run, outside):
-    cell = run("model=ramp", "data=ragged", conf=outside)
-    (cell.folder / "manifest.json").unlink()
-    (cell.folder / "records.rank3.jsonl").write_text('{"torn')
-
-    again = run("model=ramp", "data=ragged", conf=outside)
-
-    assert again.records[0].errors == cell.records[0].errors
-    assert not (cell.folder / "records.rank3.jsonl").exists()
-
-
 def test_oracle_is_exact_with_scale_and_shift_spoilt(run):
     cell = run("model=oracle", "data=sample", "model.scale=0.3", "model.shift=0.7")
 
@@ -158,3 +148,52 @@ def test_manifest_says_what_made_the_numbers(run, outside):
     assert manifest.protocols["affine_disparity"].fitted_in == "disparity"
     assert manifest.protocols["affine_disparity"].clip == (0.1, 100.0)
     assert math.isfinite(manifest.images_per_second)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_interrupted_cell_goes_on_where_it_stopped_and_ends_with_the_same_digits(run, outside, caplog, batch_size):
+    caplog.set_level("INFO")
+    whole = run("model=broken", "model.broken=[image/1]", "data=ragged", "data.empty=2", conf=outside)
+    lines = (whole.folder / "records.jsonl").read_text().splitlines(keepends=True)
+    for name in ("manifest.json", "records.jsonl", "summary.json"):
+        (whole.folder / name).unlink()
+    # two processes died: four whole images, one under three of five protocols, and a torn line
+    (whole.folder / "records.rank0.jsonl").write_text("".join(lines[:10] + lines[25:28]))
+    (whole.folder / "records.rank1.jsonl").write_text("".join(lines[10:20]) + lines[20][:50])
+
+    resumed = run(
+        "model=broken", "model.broken=[image/1]", "data=ragged", "data.empty=2", f"batch_size={batch_size}",
+        conf=outside,
+    )  # fmt: skip
+
+    assert "Resuming: 4 of 7 images" in caplog.text
+    strip = dataclasses.replace
+    assert [strip(r, seconds=0.0) for r in resumed.records] == [strip(r, seconds=0.0) for r in whole.records]
+    assert resumed.manifest.failed == whole.manifest.failed
+    assert [r.seconds for r in resumed.records[:20]] == [r.seconds for r in whole.records[:20]]
+    assert not list(resumed.folder.glob("records.*.jsonl"))
+
+
+def test_a_cell_interrupted_after_its_last_image_only_needs_finishing(run, outside):
+    whole = run("model=ramp", "data=ragged", conf=outside)
+    (whole.folder / "manifest.json").unlink()
+    (whole.folder / "records.jsonl").rename(whole.folder / "records.rank0.jsonl")
+
+    finished = run("model=ramp", "data=ragged", conf=outside)
+
+    assert finished.records == whole.records
+    assert finished.manifest.images_per_second > 0
+
+
+def test_records_of_another_protocol_version_are_scored_again(run, outside, caplog):
+    caplog.set_level("INFO")
+    whole = run("model=ramp", "data=ragged", conf=outside)
+    (whole.folder / "manifest.json").unlink()
+    text = (whole.folder / "records.jsonl").read_text()
+    (whole.folder / "records.jsonl").unlink()
+    (whole.folder / "records.rank0.jsonl").write_text(text.replace('"protocol_version": 1', '"protocol_version": 0'))
+
+    again = run("model=ramp", "data=ragged", conf=outside)
+
+    assert "Resuming" not in caplog.text
+    assert again.records[0].errors == whole.records[0].errors
