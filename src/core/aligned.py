@@ -38,9 +38,11 @@ class Aligned:
         scale: (b,) float64, fitted per image; 1 where nothing is fitted. A scale <= 0 is kept, not repaired.
         shift: (b,) float64, in metres (fitted in depth), 1/m (in disparity) or log metres; 0 where none is fitted.
         fitted_in: the quantity the fit was made in.
+        intrinsics: (b, 3, 3) predicted camera in pixels of the evaluation grid, or None.
     """
 
     depth: Float[Tensor, "b 1 h w"]
     scale: Float[Tensor, " b"]
     shift: Float[Tensor, " b"]
     fitted_in: FittedIn
+    intrinsics: Float[Tensor, "b 3 3"] | None = None
