@@ -52,13 +52,14 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
     model, datamodule = build_model(cfg), build_datamodule(cfg)
     protocols, not_applicable = _applicable(build_protocols(cfg), model)
     sample_ids: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
-    kept = _resume(cfg, folder, sample_ids, protocols) if is_main else read_kept(folder)
-    datamodule.done = frozenset(record.index for record in kept)  # type: ignore[attr-defined]
     scoring = ScoringCallback(
-        protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels, kept=kept
+        protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels
     )
     trainer = build_trainer(cfg, [scoring])
     _refuse_relaunch_in_sweep(trainer)
+    # nothing on disk is touched before everything that can be refused has been built
+    scoring.kept = _resume(cfg, folder, sample_ids, protocols) if is_main else read_kept(folder)
+    datamodule.done = frozenset(record.index for record in scoring.kept)  # type: ignore[attr-defined]
     if is_main:
         OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
     with build_logger(cfg) as logger:

@@ -34,23 +34,17 @@ class ScoringCallback(Callback):
         folder: of the cell.
         fingerprint: of the measurement; processes that disagree on it refuse to score together.
         panels: number of images whose pictures are kept.
+
+    Attributes:
         kept: records of images that an earlier, interrupted run of this cell has scored.
     """
 
-    def __init__(
-        self,
-        *,
-        protocols: Mapping[str, EvalProtocol],
-        folder: Path,
-        fingerprint: str,
-        panels: int,
-        kept: Sequence[SampleRecord],
-    ) -> None:
+    def __init__(self, *, protocols: Mapping[str, EvalProtocol], folder: Path, fingerprint: str, panels: int) -> None:
         self.protocols = dict(protocols)
         self.folder = folder
         self.fingerprint = fingerprint
         self.panels = PanelWriter(folder, count=panels)
-        self._kept = tuple(kept)
+        self.kept: Sequence[SampleRecord] = ()
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
         self._interrupt = Interrupt()
@@ -78,7 +72,7 @@ class ScoringCallback(Callback):
         for name, metric in self._metrics.items():
             metric.to(pl_module.device)
             if trainer.is_global_zero:
-                metric.restore([record for record in self._kept if record.protocol == name])
+                metric.restore([record for record in self.kept if record.protocol == name])
 
     def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Start the clock of the batch."""
