@@ -13,7 +13,7 @@ from torch import Tensor
 from src.alignment.base import Alignment
 from src.core import masked, packing
 from src.core.aligned import Aligned, Fit, FittedIn
-from src.core.errors import ConfigError
+from src.core.errors import ConfigError, DataError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.metrics.base import DepthMetric
@@ -71,6 +71,7 @@ class EvalProtocol:
         clip: what aligned depth is clamped to before scoring: the `depth_range` of the data variant (but never below
             `LEAST_DEPTH`), "none", or fixed (nearest, farthest) in metres.
         metrics: names of built-in metrics, or dotted paths of `DepthMetric` classes from elsewhere.
+        score_on: the pixels that are fitted and scored: all valid ones, or only those on annotated edges.
         source: where the protocol is published.
         traps: what to know before comparing its numbers with others, one sentence each.
     """
@@ -81,8 +82,9 @@ class EvalProtocol:
         name: str,
         version: int,
         alignment: Alignment,
-        clip: Literal["depth_range", "none"] | Sequence[float],
+        clip: str | Sequence[float],
         metrics: Sequence[str],
+        score_on: str = "valid",
         source: str = "",
         traps: Sequence[str] = (),
     ) -> None:
@@ -93,6 +95,10 @@ class EvalProtocol:
         self.version = version
         self.alignment = alignment
         self.clip = _parse_clip(name, clip)
+        if score_on not in ("valid", "edges"):
+            msg = f"protocol {name}: score_on: expected valid or edges, got {score_on!r}"
+            raise ConfigError(msg)
+        self.score_on = score_on
         self.source = source
         self.traps = tuple(traps)
         self.metrics: tuple[DepthMetric, ...] = tuple(metric_named(metric)() for metric in metrics)
@@ -121,9 +127,9 @@ class EvalProtocol:
         """Return what is scored, on the whole grid: the aligned and clipped prediction.
 
         Raises:
-            ConfigError: if the prediction's space is not supported.
+            ConfigError, PredictionError, DataError: as `evaluate`.
         """
-        self._check(prediction)
+        sample = self._checked(prediction, sample)
         return self._apply(prediction, sample, self.alignment.fit(prediction, sample))
 
     def evaluate(self, prediction: Prediction, sample: Sample) -> Scores:
@@ -132,26 +138,56 @@ class EvalProtocol:
         On an accelerator the batch is computed as a whole and nothing waits for the host.
 
         Raises:
-            ConfigError: if the prediction's space is not supported.
+            ConfigError: if the prediction's space is not supported, or the data lack what the protocol needs.
+            PredictionError: if the prediction is not on the grid of the sample.
+            DataError: if depth is not floating point.
         """
-        self._check(prediction)
+        sample = self._checked(prediction, sample)
         if sample.depth.device.type != "cpu":
             return self._score(prediction, sample, prediction, sample)
         images = packing.split(prediction, sample)
         return _join([self._score(*image, *packing.valid_pixels(*image)) for image in images])
 
-    def _check(self, prediction: Prediction) -> None:
+    def _checked(self, prediction: Prediction, sample: Sample) -> Sample:
+        """Return the sample with `valid` narrowed to the pixels this protocol scores."""
         if not self.supports(prediction.space):
             scored = ", ".join(space for space in OutputSpace if self.supports(space))
             msg = f"protocol {self.name}: expected predictions that are {scored}, got {prediction.space}"
             raise ConfigError(msg)
+        if prediction.values.shape != sample.depth.shape:
+            msg = (
+                f"expected a prediction on the grid of the ground truth, {tuple(sample.depth.shape)}, got "
+                f"{tuple(prediction.values.shape)}; ground truth is never resampled, so resize the prediction"
+            )
+            raise PredictionError(msg)
+        if not sample.depth.is_floating_point():
+            msg = (
+                f"expected depth as floating-point metres, got {sample.depth.dtype} for {sample.sample_id[0]!r}; "
+                "convert stored integers to metres with the scale of their data set"
+            )
+            raise DataError(msg)
+        if self.score_on == "valid":
+            return sample
+        if sample.edges is None:
+            msg = (
+                f"protocol {self.name}: expected data with annotated edges, got none for {sample.sample_id[0]!r}; "
+                "choose a data set that has them, or the protocol of the same name without edges"
+            )
+            raise ConfigError(msg)
+        return dataclasses.replace(sample, valid=sample.valid & sample.edges)
 
     def _apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Aligned:
         depth = self.alignment.apply(prediction, sample, fit)
         bounds = self.clip_bounds(sample.depth_range)
         if bounds is not None:
             depth = depth.clamp(*bounds)
-        return Aligned(depth=depth, scale=fit.scale, shift=fit.shift, fitted_in=self.fitted_in)
+        return Aligned(
+            depth=depth,
+            scale=fit.scale,
+            shift=fit.shift,
+            fitted_in=self.fitted_in,
+            intrinsics=prediction.intrinsics,
+        )
 
     def _score(self, prediction: Prediction, sample: Sample, values: Prediction, pixels: Sample) -> Scores:
         """Score images of which `values` and `pixels` are what arithmetic on single pixels needs."""

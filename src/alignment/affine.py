@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable
 from enum import StrEnum
 from typing import ClassVar
 
@@ -10,7 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from src.alignment.base import Alignment
-from src.alignment.functional import affine, disparity, scale
+from src.alignment.functional import affine, disparity
+from src.alignment.functional.scale import ratio_of_medians
 from src.alignment.selection import Selection
 from src.alignment.weighting import Weighting
 from src.core.aligned import Fit, FittedIn
@@ -56,6 +58,17 @@ class AffineAlignment(Alignment):
             raise ConfigError(msg)
 
     @property
+    def solved_by(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """See the base class."""
+        match Solver(self.solver):
+            case Solver.LEAST_SQUARES:
+                return affine.least_squares
+            case Solver.LEAST_ABSOLUTE:
+                return affine.least_absolute
+            case Solver.MEDIAN_DEVIATION:
+                return affine.median_deviation
+
+    @property
     def needs_grid(self) -> bool:
         """See the base class."""
         return self.fit_on is not None and self.fit_on.needs_grid
@@ -77,15 +90,9 @@ class AffineAlignment(Alignment):
         values, depth, valid = self.predicted(prediction), sample.depth, sample.valid
         if self.fit_on is not None:
             values, depth, valid = self.fit_on.select(values, depth, valid)
-        target = self.true(depth, valid)
         weight = Weighting(self.weighting).weights(depth)
-        if Solver(self.solver) is Solver.LEAST_SQUARES:
-            found = affine.least_squares(values, target, valid, weight)
-        elif Solver(self.solver) is Solver.LEAST_ABSOLUTE:
-            found = affine.least_absolute(values, target, valid, weight)
-        else:
-            found = affine.median_deviation(values, target, valid)
-        return Fit(scale=found[0], shift=found[1])
+        scale, shift = self.solved_by(values, self.true(depth, valid), valid, *([] if weight is None else [weight]))
+        return Fit(scale=scale, shift=shift)
 
     def apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Map:
         """See the base class."""
@@ -134,7 +141,7 @@ class AffineDepth(AffineAlignment):
         found = super().fit(prediction, sample)
         if not self.median_if_negative:
             return found
-        ratio = scale.ratio_of_medians(self.predicted(prediction), sample.depth, sample.valid)
+        ratio = ratio_of_medians(self.predicted(prediction), sample.depth, sample.valid)
         is_negative = found.scale < 0
         return Fit(scale=torch.where(is_negative, ratio, found.scale), shift=found.shift.masked_fill(is_negative, 0.0))
 

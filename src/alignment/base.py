@@ -1,6 +1,7 @@
 """Alignment: the named, visible step between a prediction and its errors."""
 
 import abc
+from collections.abc import Callable
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -21,6 +22,11 @@ class Alignment(abc.ABC):
     """The weakest output space this alignment can be applied to."""
     fitted_in: ClassVar[FittedIn]
     """The quantity in which scale and shift are fitted."""
+
+    @property
+    def solved_by(self) -> Callable[..., object] | None:
+        """The pure function behind `fit`, whose docstring states the objective and the degenerate cases."""
+        return None
 
     @property
     def needs_grid(self) -> bool:

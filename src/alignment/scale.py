@@ -1,7 +1,7 @@
 """Alignment by one factor per image, in depth."""
 
-import abc
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -18,14 +18,20 @@ from src.core.sample import Sample
 
 
 class ScaleAlignment(Alignment):
-    """Depth is s p with a factor s per image. A subclass writes `factor`."""
+    """Depth is s p with a factor s per image. A subclass names the solver that finds it."""
 
     assumes: ClassVar = OutputSpace.SCALE_INVARIANT_DEPTH
     fitted_in: ClassVar = FittedIn.DEPTH
+    solver: ClassVar[Callable[..., Tensor]]
 
-    @abc.abstractmethod
+    @property
+    def solved_by(self) -> Callable[..., Tensor]:
+        """See the base class."""
+        return self.solver
+
     def factor(self, prediction: Prediction, sample: Sample) -> Float[Tensor, " b"]:
         """Return the factor of each image, (b,) float64."""
+        return self.solver(prediction.values, sample.depth, sample.valid)
 
     def fit(self, prediction: Prediction, sample: Sample) -> Fit:
         """See the base class."""
@@ -39,44 +45,21 @@ class ScaleAlignment(Alignment):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MedianScale(ScaleAlignment):
-    """The factor is the ratio of the medians of true and predicted depth."""
+    """Depth is s p, with s the ratio of the medians of true and predicted depth."""
 
-    def factor(self, prediction: Prediction, sample: Sample) -> Float[Tensor, " b"]:
-        """See `src.alignment.functional.scale.ratio_of_medians`."""
-        return F.ratio_of_medians(prediction.values, sample.depth, sample.valid)
+    solver: ClassVar = staticmethod(F.ratio_of_medians)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MedianOfRatios(ScaleAlignment):
-    """The factor is the median over pixels of true divided by predicted depth."""
+    """Depth is s p, with s the median over pixels of true divided by predicted depth."""
 
-    def factor(self, prediction: Prediction, sample: Sample) -> Float[Tensor, " b"]:
-        """See `src.alignment.functional.scale.median_of_ratios`."""
-        return F.median_of_ratios(prediction.values, sample.depth, sample.valid)
+    solver: ClassVar = staticmethod(F.median_of_ratios)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LeastSquaresScale(ScaleAlignment):
-    """The factor minimises the squared error of depth.
-
-    Attributes:
-        weighting: how much a pixel counts.
-    """
-
-    weighting: Weighting | str = Weighting.UNIFORM
-
-    def __post_init__(self) -> None:
-        Weighting(self.weighting)
-
-    def factor(self, prediction: Prediction, sample: Sample) -> Float[Tensor, " b"]:
-        """See `src.alignment.functional.scale.least_squares`."""
-        weight = Weighting(self.weighting).weights(sample.depth)
-        return F.least_squares(prediction.values, sample.depth, sample.valid, weight)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LeastAbsoluteScale(ScaleAlignment):
-    """The factor minimises the absolute error of depth.
+class WeightedScale(ScaleAlignment):
+    """A factor whose solver takes weights and a choice of pixels.
 
     Attributes:
         weighting: how much a pixel counts.
@@ -95,8 +78,22 @@ class LeastAbsoluteScale(ScaleAlignment):
         return self.fit_on is not None and self.fit_on.needs_grid
 
     def factor(self, prediction: Prediction, sample: Sample) -> Float[Tensor, " b"]:
-        """See `src.alignment.functional.scale.least_absolute`."""
+        """Return the factor of each image, (b,) float64."""
         values, depth, valid = prediction.values, sample.depth, sample.valid
         if self.fit_on is not None:
             values, depth, valid = self.fit_on.select(values, depth, valid)
-        return F.least_absolute(values, depth, valid, Weighting(self.weighting).weights(depth))
+        return self.solver(values, depth, valid, Weighting(self.weighting).weights(depth))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LeastSquaresScale(WeightedScale):
+    """Depth is s p, with s of least squared error of depth."""
+
+    solver: ClassVar = staticmethod(F.least_squares)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LeastAbsoluteScale(WeightedScale):
+    """Depth is s p, with s of least absolute error of depth."""
+
+    solver: ClassVar = staticmethod(F.least_absolute)

@@ -109,3 +109,25 @@ class NearestGrid(Selection):
             return values.flatten(1).gather(1, chosen).reshape(-1, 1, self.cells, self.cells)
 
         return pick(prediction), pick(depth), found.reshape(-1, 1, self.cells, self.cells)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Successive(Selection):
+    """One selection after another.
+
+    Attributes:
+        first: narrows the valid pixels.
+        then: narrows what the first leaves.
+    """
+
+    first: Selection
+    then: Selection
+
+    @property
+    def needs_grid(self) -> bool:  # type: ignore[override]
+        """Whether one of them does."""
+        return self.first.needs_grid or self.then.needs_grid
+
+    def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
+        """See the base class."""
+        return self.then.select(*self.first.select(prediction, depth, valid))

@@ -11,12 +11,18 @@ from src.core.errors import ConfigError
 class Weighting(StrEnum):
     """The weight w of a pixel whose true depth is z."""
 
-    UNIFORM = "uniform"
-    """w = 1."""
-    INVERSE_DEPTH = "inverse_depth"
-    """w = 1 / z: relative instead of absolute errors under an absolute loss (MoGe)."""
-    INVERSE_SQUARE_DEPTH = "inverse_square_depth"
-    """w = 1 / z^2: relative instead of absolute errors under a squared loss."""
+    __doc__: str
+
+    UNIFORM = "uniform", "every pixel counts alike"
+    INVERSE_DEPTH = "inverse_depth", "a pixel at depth z counts 1 / z"
+    INVERSE_SQUARE_DEPTH = "inverse_square_depth", "a pixel at depth z counts 1 / z^2"
+
+    def __new__(cls, value: str, meaning: str = "") -> "Weighting":
+        """Give each member its meaning as docstring."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.__doc__ = meaning
+        return member
 
     @classmethod
     def _missing_(cls, value: object) -> "Weighting":

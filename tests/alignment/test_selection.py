@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from src.alignment.selection import FewerColumns, NearestGrid, Positive, QuantileBand
+from src.alignment.selection import FewerColumns, NearestGrid, Positive, QuantileBand, Successive
 from tests.reference import alignment as reference
 
 
@@ -60,3 +60,13 @@ def test_nearest_grid_equals_the_reference(size, density, rng):
         wanted = [index[i][cell] for cell in expected if cell is not None]
         assert picked[i][kept[i]].tolist() == wanted
         assert depth[i][kept[i]].tolist() == [-value for value in wanted]
+
+
+def test_successive_selections_narrow_one_another():
+    values = torch.arange(-2.0, 6.0).reshape(1, 1, 1, 8)
+    both = Successive(first=FewerColumns(longer_side=4), then=Positive())
+    picked, _, valid = both.select(values, values, torch.ones_like(values, dtype=torch.bool))
+    assert picked.flatten().tolist() == [-2, 0, 2, 4]
+    assert valid.flatten().tolist() == [False, False, True, True]
+    assert both.needs_grid
+    assert not Successive(first=Positive(), then=Positive()).needs_grid

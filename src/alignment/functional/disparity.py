@@ -13,14 +13,19 @@ from src.core.masked import Map, Mask
 class Floor(StrEnum):
     """What becomes of a fitted disparity d that is zero, negative or too small to be believed, before depth = 1/d."""
 
-    FARTHEST = "farthest"
-    """d is floored at 1 / farthest of the data variant's depth range (MiDaS: 1 / cap): such pixels are far."""
-    DEEPEST_TARGET = "deepest_target"
-    """d is floored at 1 / largest valid true depth of the image (MoGe)."""
-    NEAR = "near"
-    """d <= 0 becomes depth 0, which a clip then brings to its nearest depth (SlowTV)."""
-    FAIL = "fail"
-    """d <= 0 becomes NaN: the image counts as failed."""
+    __doc__: str
+
+    FARTHEST = "farthest", "d is floored at 1 / farthest depth of the data variant: such pixels are far (MiDaS)"
+    DEEPEST_TARGET = "deepest_target", "d is floored at 1 / largest valid true depth of the image (MoGe)"
+    NEAR = "near", "d <= 0 becomes depth 0, which a clip then brings to its nearest depth (SlowTV)"
+    FAIL = "fail", "d <= 0 becomes NaN, and the image counts as failed"
+
+    def __new__(cls, value: str, meaning: str = "") -> "Floor":
+        """Give each member its meaning as docstring."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.__doc__ = meaning
+        return member
 
     @classmethod
     def _missing_(cls, value: object) -> "Floor":
