@@ -1,5 +1,6 @@
 """Single-channel maps on disk: ground truth and predictions as .npy, .npz, 16-bit .png or .exr."""
 
+import io
 import zipfile
 import zlib
 from pathlib import Path
@@ -18,13 +19,15 @@ _EXACT_INTEGERS = 2**24  # float32 holds every integer up to here
 _EXR_WINDOWS = ("dataWindow", "displayWindow")
 
 
-def read_map(path: Path, *, key: str | None = None) -> Float32[np.ndarray, "h w"]:
+def read_map(path: Path, *, key: str | None = None, content: bytes | None = None) -> Float32[np.ndarray, "h w"]:
     """Read one map exactly as stored: no scaling, no repair, NaN and infinity included.
 
     Args:
         path: a file of one of `MAP_SUFFIXES`. A PNG must be 16-bit grey and gives its raw integers 0..65535.
         key: which array of an .npz, or channel of an .exr, that holds several; None for the only one. The other types
             hold one map and take no key.
+        content: the bytes of a file that lies in an archive, for which `path` is only the name; None to read them at
+            `path`. Not for .exr, whose library reads files only.
 
     Returns:
         (h, w) float32. Axes of length one around the map are dropped. float64 is rounded to float32; integers are
@@ -33,19 +36,23 @@ def read_map(path: Path, *, key: str | None = None) -> Float32[np.ndarray, "h w"
     Raises:
         DataError: if the file is missing, damaged, empty, of another type, not numeric, or holds more than one map.
     """
-    if not path.is_file():
+    if content is None and not path.is_file():
         msg = f"{path}: expected a map file, but there is none"
         raise DataError(msg)
     suffix = path.suffix.lower()
     if key is not None and suffix in (".npy", ".png"):
         msg = f"{path}: a key selects one of several maps, and {suffix} files hold one; got key {key!r}, expected none"
         raise DataError(msg)
+    source = path if content is None else io.BytesIO(content)
     try:
         match suffix:
             case ".npy" | ".npz":
-                array = _read_numpy(path, key)
+                array = _read_numpy(source, path, key)
             case ".png":
-                array = _read_png(path)
+                array = _read_png(source, path)
+            case ".exr" if content is not None:
+                msg = f"{path}: expected an .exr in a folder, since it cannot be read in an archive; unpack it"
+                raise DataError(msg)
             case ".exr":
                 array = _read_exr(path, key)
             case _:
@@ -57,8 +64,8 @@ def read_map(path: Path, *, key: str | None = None) -> Float32[np.ndarray, "h w"
     return _as_map(array, path)
 
 
-def _read_numpy(path: Path, key: str | None) -> np.ndarray:
-    loaded = np.load(path, allow_pickle=False)  # a pickle can run code
+def _read_numpy(source: Path | io.BytesIO, path: Path, key: str | None) -> np.ndarray:
+    loaded = np.load(source, allow_pickle=False)  # a pickle can run code
     if isinstance(loaded, np.ndarray):
         if path.suffix.lower() == ".npz":
             msg = f"{path}: expected an .npz archive, got a single array; rename the file to .npy"
@@ -68,8 +75,8 @@ def _read_numpy(path: Path, key: str | None) -> np.ndarray:
         return np.asarray(loaded[_select(loaded.files, key, path, "array")])
 
 
-def _read_png(path: Path) -> np.ndarray:
-    with Image.open(path, formats=("PNG",)) as image:
+def _read_png(source: Path | io.BytesIO, path: Path) -> np.ndarray:
+    with Image.open(source, formats=("PNG",)) as image:
         if image.mode != "I;16":
             msg = (
                 f"{path}: expected a 16-bit grey PNG, got mode {image.mode!r}; 8 bits hold 256 depths at most "

@@ -49,14 +49,13 @@ class DepthDataset(Dataset[Sample], abc.ABC):
 
     Args:
         depth_range: (nearest, farthest) in metres; ground truth must lie strictly between them to count.
+        valid_range: the same for ground truth only, where it differs from the range that predictions are clipped to;
+            None where it does not.
     """
 
-    def __init__(self, *, depth_range: Sequence[float]) -> None:
-        nearest, farthest = depth_range
-        if not 0 <= nearest < farthest:
-            msg = f"depth_range: expected 0 <= nearest < farthest in metres, got {tuple(depth_range)}"
-            raise ConfigError(msg)
-        self.depth_range = (float(nearest), float(farthest))
+    def __init__(self, *, depth_range: Sequence[float], valid_range: Sequence[float] | None = None) -> None:
+        self.depth_range = _range("depth_range", depth_range)
+        self.valid_range = self.depth_range if valid_range is None else _range("valid_range", valid_range)
 
     @abc.abstractmethod
     def index(self) -> Sequence[str]:
@@ -101,7 +100,7 @@ class DepthDataset(Dataset[Sample], abc.ABC):
                 f"{depth.shape} (height, width); ground truth is never resampled, so resize the image to its grid"
             )
             raise DataError(msg)
-        nearest, farthest = self.depth_range
+        nearest, farthest = self.valid_range
         # NaN compares false: not measured
         valid = (depth > nearest) & (depth < farthest)
         if frame.valid is not None:
@@ -121,6 +120,14 @@ class DepthDataset(Dataset[Sample], abc.ABC):
             plane_normals=_batch(frame.plane_normals),
             point_pairs=_batch(frame.point_pairs),
         )
+
+
+def _range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
+    nearest, farthest = bounds
+    if not 0 <= nearest < farthest:
+        msg = f"{name}: expected 0 <= nearest < farthest in metres, got {tuple(bounds)}"
+        raise ConfigError(msg)
+    return float(nearest), float(farthest)
 
 
 def _batch(array: np.ndarray | None, *, channel: bool = False) -> torch.Tensor | None:

@@ -1,5 +1,6 @@
 """Image files as sRGB bytes, or an error: nothing is rotated, blended or cut to 8 bits in passing."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,21 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _LOSSLESS_TO_RGB = ("RGB", "L", "P", "1")
 
 
-def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+def read_rgb(path: Path, *, content: bytes | None = None, as_stored: bool = False) -> UInt8[np.ndarray, "h w 3"]:
     """Read an 8-bit image; grey and palette images become RGB without loss.
+
+    Args:
+        path: the file; with `content`, only its name, for messages.
+        content: the bytes of a file that lies in an archive; None to read them at `path`.
+        as_stored: the ground truth is known to lie on the stored pixels, whatever a tag says about showing them.
 
     Raises:
         DataError: if the file is missing, damaged, 16-bit, transparent, in another colour space, animated, or tagged
             to be shown rotated (its ground truth could be meant for either orientation).
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            fault = _fault(image)
+        with Image.open(path if content is None else io.BytesIO(content), formats=_FORMATS) as image:
+            fault = _fault(image, as_stored=as_stored)
             if fault is None:
                 return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -34,7 +40,7 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
     raise DataError(msg)
 
 
-def _fault(image: ImageFile.ImageFile) -> str | None:
+def _fault(image: ImageFile.ImageFile, *, as_stored: bool) -> str | None:
     """What keeps `image` from being read as it is, with the way out; None if nothing does."""
     if ";16" in str(image.tile):  # Pillow would drop the lower byte of 16-bit colour when it loads
         return "expected 8 bits per channel, got 16; convert the image to 8-bit sRGB"
@@ -42,7 +48,7 @@ def _fault(image: ImageFile.ImageFile) -> str | None:
         return f"expected an opaque RGB or grey image, got mode {image.mode!r} with {[*image.info]}; convert it to RGB"
     if getattr(image, "n_frames", 1) > 1:
         return "expected one picture, got several in one file; save the one that is meant as a file of its own"
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    orientation = 1 if as_stored else image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation != 1:
         return (
             f"expected an image stored upright, got EXIF orientation {orientation}; rotate the pixels to match the "

@@ -211,3 +211,22 @@ def test_a_cropped_exr_is_refused_because_its_grid_is_unclear(tmp_path):
         DataError, match=r"expected an EXR whose pixels fill its frame, got data window \(\(0, 0\), \(2"
     ):
         read_map(tmp_path / "map.exr")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".png"])
+def test_bytes_of_an_archive_read_like_the_file(tmp_path, suffix):
+    path = tmp_path / f"map{suffix}"
+    if suffix == ".png":
+        Image.fromarray(np.arange(6, dtype=np.uint16).reshape(2, 3)).save(path)
+    else:
+        (np.save if suffix == ".npy" else np.savez)(path, AWKWARD)
+    content, expected = path.read_bytes(), read_map(path)
+    path.unlink()
+    assert same_bits(read_map(path, content=content), expected)
+    with pytest.raises(DataError, match=rf"map\{suffix}: expected a readable \{suffix} map, but the file is damaged"):
+        read_map(path, content=content[:20])
+
+
+def test_an_exr_in_an_archive_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"map\.exr: expected an \.exr in a folder, .* unpack it"):
+        read_map(tmp_path / "map.exr", content=b"")

@@ -1,6 +1,9 @@
-"""Writers of image files that Pillow reads but cannot write."""
+"""Writers of image files that Pillow reads but cannot write, and of archives."""
 
+import shutil
 import struct
+import tarfile
+import zipfile
 import zlib
 
 import pytest
@@ -19,3 +22,26 @@ def write_16_bit_colour_png():
         path.write_bytes(content)
 
     return write
+
+
+@pytest.fixture
+def pack():
+    def pack(folder, form):
+        """Turn a folder into itself, or a .tar or .zip beside it; return the path that leaves the suffix out."""
+        if form == "tar":  # as `tar -cf x.tar -C x .` writes it: members begin with ./
+            with tarfile.open(f"{folder}.tar", "w") as archive:
+                archive.add(folder, arcname=".")
+        elif form == "zip":
+            with zipfile.ZipFile(f"{folder}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+                for path in sorted(folder.rglob("*")):
+                    archive.write(path, path.relative_to(folder))
+        if form != "folder":
+            shutil.rmtree(folder)
+        return folder
+
+    return pack
+
+
+@pytest.fixture(params=["folder", "tar", "zip"])
+def form(request):
+    return request.param

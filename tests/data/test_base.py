@@ -57,6 +57,17 @@ def test_only_measured_depth_strictly_inside_the_range_counts():
     assert sample.depth_range == (1.0, 10.0)
 
 
+def test_what_counts_may_differ_from_what_predictions_are_clipped_to():
+    class Clipped(Numbered):
+        def __init__(self):
+            DepthDataset.__init__(self, depth_range=(2.0, 5.0), valid_range=(0.0, float("inf")))
+            self.names, self.frame = ["x"], {"depth": np.array([[0, 1, 2], [5, 9, np.inf]], np.float32)}
+
+    sample = Clipped()[0]
+    assert sample.valid[0, 0].tolist() == [[False, True, True], [True, True, False]]
+    assert sample.depth_range == (2.0, 5.0)
+
+
 def test_zero_and_negative_depth_is_not_measured_even_in_a_range_from_zero():
     depth = np.array([[0.0, -0.0, -1.0], [-np.inf, 1.0, 2.0]], np.float32)
     assert Numbered(1, depth=depth)[0].valid[0, 0].tolist() == [[False, False, False], [False, True, True]]

@@ -87,6 +87,21 @@ def test_exif_orientation_other_than_upright_is_refused(tmp_path, orientation):
             read_rgb(tmp_path / "image.jpg")
 
 
+def test_pixels_come_as_stored_where_the_ground_truth_lies_on_them(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(RGB).save(tmp_path / "image.png", exif=exif)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "image.png", as_stored=True), RGB)
+
+
+def test_bytes_of_an_archive_read_like_the_file(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "image.png")
+    content = (tmp_path / "image.png").read_bytes()
+    np.testing.assert_array_equal(read_rgb(tmp_path / "absent.png", content=content), RGB)
+    with pytest.raises(DataError, match=r"absent\.png: expected a readable image"):
+        read_rgb(tmp_path / "absent.png", content=content[:99])
+
+
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
 def test_truncated_images_are_refused(tmp_path, suffix):
