@@ -108,10 +108,22 @@ def _applicable(
     if not applicable:
         msg = (
             f"none of the requested protocols ({', '.join(protocols)}) can score {space.value} predictions: expected "
-            f"protocols for this space; `python -m src.protocols --space {space.value}` lists them"
+            f"one of {', '.join(_protocols_for(space))}; `python -m src.protocols` says what they are"
         )
         raise ConfigError(msg)
     return applicable, [name for name in protocols if name not in applicable]
+
+
+def _protocols_for(space: OutputSpace) -> list[str]:
+    """Return the names of all configured protocols that can score a space."""
+    sources = [Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.schema == "file"]
+    files = sorted(file for source in sources for file in (source / "protocol").glob("*.yaml"))
+    return [
+        name
+        for file in files
+        for name, protocol in build_protocols(OmegaConf.create({"protocol": OmegaConf.load(file)})).items()
+        if protocol.supports(space)
+    ]
 
 
 def _refuse_relaunch_in_sweep(trainer: Trainer) -> None:
