@@ -12,7 +12,11 @@ import pytest
 from src.core.errors import DataError
 from src.data.archive import open_tree
 
-FILES = {f"{folder}/{k}.bin": bytes([k]) * (700 * k) for folder in ("a b", "größe/深い") for k in range(9)}
+FILES = {
+    f"{folder}/{k}.bin": np.random.default_rng(k).bytes(20_000 * k)
+    for folder in ("a b", "größe/深い")
+    for k in range(9)
+}
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""The lists of frames that define published splits and that no download contains, or that check what one contains."""
+
+from pathlib import Path
+
+_LISTS = Path(__file__).parent / "lists"
+
+
+def nyu_test() -> tuple[int, ...]:
+    """The official test images of NYU Depth v2, counted from 1.
+
+    >>> len(nyu_test()), nyu_test()[:3]
+    (654, (1, 2, 9))
+    """
+    return tuple(int(word) for row in _rows("nyu_test.txt") for word in row)
+
+
+def kitti_eigen(*, annotated: bool) -> tuple[tuple[str, int], ...]:
+    """The Eigen test frames of KITTI as (recording, frame).
+
+    Args:
+        annotated: only those that have ground truth in the annotated depth maps.
+
+    >>> len(kitti_eigen(annotated=False)), len(kitti_eigen(annotated=True)), kitti_eigen(annotated=True)[0]
+    (697, 652, ('2011_09_26_drive_0002_sync', 6))
+    """
+    listed = [(row[0], word) for row in _rows("kitti_eigen.txt") for word in row[1:]]
+    kept = [(drive, word) for drive, word in listed if not (annotated and word.endswith("-"))]
+    return tuple((drive, int(word.rstrip("-"))) for drive, word in kept)
+
+
+def scannet_800() -> tuple[tuple[str, int], ...]:
+    """The ScanNet validation frames of Marigold as (scan, frame).
+
+    >>> len(scannet_800()), scannet_800()[1]
+    (800, ('scene0011_00', 1200))
+    """
+    return tuple((row[0], int(word)) for row in _rows("scannet_800.txt") for word in row[1:])
+
+
+def _rows(name: str) -> list[list[str]]:
+    lines = (_LISTS / name).read_text(encoding="utf-8").splitlines()
+    return [line.split() for line in lines if not line.startswith("#")]

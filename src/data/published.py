@@ -1,0 +1,96 @@
+"""PublishedDataset: what the published data sets share: files in pairs below one root, read in place and counted."""
+
+import abc
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from src.core.errors import DataError
+from src.core.maps import read_map
+from src.data.archive import Tree, open_tree
+from src.data.base import DepthDataset
+from src.data.decode import read_rgb
+
+
+class PublishedDataset(DepthDataset):
+    """Files below one root; a subclass sets `origin` and writes `pairs` and `read`.
+
+    Args:
+        root: folder, .tar or .zip with the files of the data set; an archive's suffix may be left out.
+        count: how many images the published split has; another number is an error.
+        depth_range: (nearest, farthest) in metres.
+        valid_range: see `DepthDataset`.
+    """
+
+    origin: ClassVar[str]
+    """What should lie at the root and where to get it."""
+
+    def __init__(
+        self,
+        *,
+        root: str | Path,
+        count: int,
+        depth_range: Sequence[float],
+        valid_range: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(depth_range=depth_range, valid_range=valid_range)
+        self.root = Path(root)
+        self.count = count
+
+    @abc.abstractmethod
+    def pairs(self) -> Mapping[str, Sequence[str]]:
+        """The files of each sample, by its id, in the order of the split."""
+
+    def index(self) -> Sequence[str]:
+        """The ids of `pairs`, once their number is the published one and all their files are there."""
+        check_count(self.tree, found=len(self.files), expected=self.count)
+        self.tree.require([name for names in self.files.values() for name in names])
+        return tuple(self.files)
+
+    @functools.cached_property
+    def tree(self) -> Tree:
+        """The files below the root."""
+        return open_tree(self.root, origin=self.origin)
+
+    @functools.cached_property
+    def files(self) -> Mapping[str, Sequence[str]]:
+        """The files of each sample, found once."""
+        return self.pairs()
+
+
+def check_count(tree: Tree, *, found: int, expected: int) -> None:
+    """Refuse a split that is not whole, whose mean would pass for the published one.
+
+    Raises:
+        DataError: if it has another number of images.
+    """
+    if found != expected:
+        msg = (
+            f"{tree.path}: expected the {expected} images of this split, found {found}; complete the download, or "
+            "point to where this set alone lies (limit=<n> scores the first n images of a complete set)"
+        )
+        raise DataError(msg)
+
+
+def read_image(tree: Tree, name: str) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode an image as stored: the ground truth of published sets lies on the stored pixels."""
+    return read_rgb(tree.path / name, content=tree.read(name), as_stored=True)
+
+
+def read_stored(tree: Tree, name: str) -> Float32[np.ndarray, "h w"]:
+    """Decode a 16-bit PNG or NumPy map without change."""
+    return read_map(tree.path / name, content=tree.read(name))
+
+
+def per_metre(stored: Float32[np.ndarray, "h w"], units: int) -> Float32[np.ndarray, "h w"]:
+    """Depth in metres from whole units, so many per metre, rounded once.
+
+    >>> per_metre(np.array([[1, 65535]], np.float32), 256)
+    array([[3.906250e-03, 2.559961e+02]], dtype=float32)
+    """
+    metres: Float64[np.ndarray, "h w"] = stored.astype(np.float64) / units
+    return metres.astype(np.float32)
