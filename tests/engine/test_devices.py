@@ -8,45 +8,37 @@ import pytest
 pytestmark = pytest.mark.slow
 
 WORLDS = {
-    "one process": ("trainer=cpu",),
-    "two processes": ("trainer=ddp_cpu",),
-    "two spawned": ("trainer=ddp_spawn", "trainer.accelerator=cpu"),
-    "three spawned": ("trainer=ddp_spawn", "trainer.accelerator=cpu", "trainer.devices=3"),
+    2: ("trainer=ddp_cpu",),  # processes started from the command line
+    3: ("trainer=ddp_spawn", "trainer.accelerator=cpu", "trainer.devices=3"),
 }
 
 
-def score(command, conf: Path, folder: Path, n: int, world: str) -> tuple[list[dict], dict, dict]:
-    done = command(
-        "--config-dir",
-        str(conf),
-        "model=ramp",
-        "data=ragged",
-        f"data.n={n}",
-        "batch_size=2",
-        f"paths.output_dir={folder}",
-        *WORLDS[world],
-    )
-    assert done.returncode == 0, done.stderr
-    (cell,) = folder.glob("ramp/ragged/*")
-    assert not list(cell.glob("*rank*")), "files of single processes were left behind"
-    records = [json.loads(line) for line in (cell / "records.jsonl").read_text().splitlines()]
+def read(folder: Path) -> tuple[list[dict], dict, dict]:
+    assert not list(folder.glob("*rank*")), "files of single processes were left behind"
+    records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     for record in records:
         del record["seconds"]
-    manifest = json.loads((cell / "manifest.json").read_text())
-    return records, json.loads((cell / "summary.json").read_text()), manifest
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return records, json.loads((folder / "summary.json").read_text()), manifest
 
 
-@pytest.mark.parametrize("n", [7, 2], ids=["ragged shards", "fewer images than processes"])
-def test_processes_change_no_digit(command, outside, tmp_path, n):
-    alone = score(command, outside, tmp_path / "one", n, "one process")
-    assert [record["index"] for record in alone[0]] == list(range(n))
+@pytest.mark.parametrize(
+    ("n", "worlds"), [(7, (2, 3)), (2, (3,))], ids=["ragged shards", "fewer images than processes"]
+)
+def test_processes_change_no_digit(command, run, outside, tmp_path, n, worlds):
+    words = ["model=ramp", "data=ragged", f"data.n={n}", "batch_size=2"]
+    alone, summary_alone, manifest_alone = read(run(*words, conf=outside).folder)
+    assert [record["index"] for record in alone] == list(range(n))
 
-    for world in list(WORLDS)[1:] if n == 7 else ["three spawned"]:
-        records, summary, manifest = score(command, outside, tmp_path / world.replace(" ", "_"), n, world)
-        assert records == alone[0], world
-        assert summary == alone[1], world
-        assert manifest["fingerprint"] == alone[2]["fingerprint"]
-        assert manifest["world_size"] == {"two": 2, "three": 3}[world.split()[0]]
+    for world in worlds:
+        done = command("--config-dir", str(outside), *words, f"paths.output_dir={tmp_path}/{world}", *WORLDS[world])
+        assert done.returncode == 0, done.stderr
+        (folder,) = tmp_path.glob(f"{world}/ramp/ragged/*")
+        records, summary, manifest = read(folder)
+        assert records == alone, world
+        assert summary == summary_alone, world
+        assert manifest["fingerprint"] == manifest_alone["fingerprint"]
+        assert manifest["world_size"] == world
 
 
 def test_a_failing_process_fails_the_run_with_its_own_words(command, outside, tmp_path):
@@ -57,7 +49,8 @@ def test_a_failing_process_fails_the_run_with_its_own_words(command, outside, tm
         "data=ragged",
         "data.unreadable=3",
         "batch_size=1",
-        *WORLDS["two spawned"],
+        "trainer=ddp_spawn",
+        "trainer.accelerator=cpu",
     )
     assert done.returncode == 1
     assert "error: image/3.png: expected a PNG, got garbage" in done.stderr
