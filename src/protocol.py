@@ -247,7 +247,7 @@ class ProtocolMetric(PerImage):
 
     def update(self, scores: Scores, sample: Sample) -> None:  # type: ignore[override]
         """Add the scores of a batch."""
-        index = torch.tensor(sample.index, device=scores.status.device)
+        index = torch.tensor(sample.index).to(scores.status.device, non_blocking=True)
         values = torch.stack(tuple(scores.errors.values()), 1)
         one = torch.ones_like(values[:, 0])
         weights = torch.stack([scores.weights.get(name, one) for name in scores.errors], 1)
