@@ -2,35 +2,39 @@
 
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from transformers import DepthAnythingForDepthEstimation, PreTrainedModel
+from transformers import DepthAnythingForDepthEstimation
 
 from src.core.errors import CheckpointError
 from src.core.prediction import OutputSpace
 from src.core.resize import IMAGENET_MEAN, IMAGENET_STD, Bound, normalise, resize, to_unit_range
-from src.model.network import TransformersModel
+from src.model.names import DEPTH_ANYTHING, Rule
+from src.model.network import NetworkModel
 
 _SPACE_OF_TYPE = {"relative": OutputSpace.AFFINE_DISPARITY, "metric": OutputSpace.METRIC_DEPTH}
 
 
-class DepthAnything(TransformersModel):
+class DepthAnything(NetworkModel):
     """Depth Anything (Yang et al., CVPR 2024) and Depth Anything V2 (Yang et al., NeurIPS 2024).
 
     Follows the original repository (github.com/DepthAnything/Depth-Anything-V2, depth_anything_v2/dpt.py): float
     bicubic resampling without antialiasing to at least 518 on both sides in multiples of 14, ImageNet statistics,
-    DINOv2's own interpolation of the position embedding, prediction brought back bilinearly with aligned corners.
+    DINOv2's own interpolation of the position embedding, prediction brought back bilinearly. Both versions share the
+    network; V1 takes features from the last four layers of the encoder, V2 from all over it.
 
     Args:
-        weights, revision, target_size, bound, resolution, architecture, seed: see `TransformersModel`.
+        weights, revision, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
         space: "affine_disparity" of the relative checkpoints or "metric_depth" of the metric ones.
+        align_corners: whether corners stay corners when the prediction is brought to the size of the image: as in the
+            repository of V2, other than in that of V1 (github.com/LiheYoung/Depth-Anything, run.py).
     """
 
-    network_class: ClassVar[type[PreTrainedModel]] = DepthAnythingForDepthEstimation
+    network_class = DepthAnythingForDepthEstimation
     # no forward pass reads these; files converted at different times hold or lack them
     unused_weights = (r"^neck\.fusion_stage\.layers\.0\.residual_layer1\.", r"mask_token$")
     multiple = 14
@@ -39,6 +43,7 @@ class DepthAnything(TransformersModel):
         self,
         *,
         space: str,
+        align_corners: bool,
         weights: str,
         revision: str | None,
         target_size: Sequence[int],
@@ -57,6 +62,7 @@ class DepthAnything(TransformersModel):
             seed=seed,
         )
         self.space = OutputSpace.named(space)
+        self.align_corners = align_corners
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Check also that the checkpoint predicts in the declared space.
@@ -73,6 +79,10 @@ class DepthAnything(TransformersModel):
             )
             raise CheckpointError(msg)
 
+    def release_names(self) -> Sequence[Rule]:
+        """Those of the files `.pth` of both versions, relative and metric."""
+        return DEPTH_ANYTHING
+
     def adapt(self, network: Any) -> Any:
         """Give the encoder DINOv2's own interpolation of its position embedding."""
         embeddings = network.backbone.embeddings
@@ -85,7 +95,7 @@ class DepthAnything(TransformersModel):
         pixels = resize(to_unit_range(image), self.input_size(size), mode="bicubic")
         pixels = normalise(pixels, IMAGENET_MEAN, IMAGENET_STD).to(self.network.dtype)
         values: Tensor = self.network(pixels).predicted_depth
-        return resize(values[:, None].float(), size, mode="bilinear", align_corners=True)
+        return resize(values[:, None].float(), size, mode="bilinear", align_corners=self.align_corners)
 
 
 def _position_embedding(

@@ -3,12 +3,12 @@
 import contextlib
 import pickle
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
 from src.core.errors import CheckpointError
@@ -28,15 +28,65 @@ def load_network(network_class: type[Any], folder: Path, *, unused: Collection[s
     Raises:
         CheckpointError: if a file is unreadable, or keys are missing, left over or of another shape; lists them.
     """
+    return _from_pretrained(network_class, folder, unused, name=folder, **options)
+
+
+def convert_network(
+    network_class: type[Any], config: Any, state: Mapping[str, Tensor], *, source: Path, unused: Collection[str] = ()
+) -> nn.Module:
+    """Build a network from tensors under the names that they have on the hub, in float32, with every key matched.
+
+    Args:
+        network_class: a transformers model class.
+        config: its configuration.
+        state: tensors by the name they have in files on the hub, which is not always that of the running library.
+        source: where they come from, for messages.
+        unused: see `load_network`.
+
+    Raises:
+        CheckpointError: if keys are missing, left over or of another shape; lists them.
+    """
+    return _from_pretrained(network_class, None, unused, name=source, config=config, state_dict=dict(state))
+
+
+def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None:
+    """Overwrite every parameter and buffer of a network in place.
+
+    Args:
+        network: with its weights in float32.
+        state: tensors by the network's own names.
+        source: where they come from, for messages.
+
+    Raises:
+        CheckpointError: if keys are missing, left over or of another shape; lists them.
+    """
+    own = network.state_dict()
+    info = {
+        "missing_keys": own.keys() - state.keys(),
+        "unexpected_keys": state.keys() - own.keys(),
+        "mismatched_keys": [
+            (key, state[key].shape, own[key].shape)
+            for key in own.keys() & state.keys()
+            if state[key].shape != own[key].shape
+        ],
+        "error_msgs": [],
+    }
+    _require_all_keys(info, f"{source}: does not fit {type(network).__name__}", ())
+    network.load_state_dict(dict(state))
+
+
+def _from_pretrained(
+    network_class: type[Any], folder: Path | None, unused: Collection[str], *, name: Path, **options: Any
+) -> nn.Module:
     try:
         with _quiet_transformers():
             network, info = network_class.from_pretrained(
                 folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as error:
-        msg = f"{folder}: cannot be loaded as {network_class.__name__}: {error}"
+        msg = f"{name}: cannot be loaded as {network_class.__name__}: {error}"
         raise CheckpointError(msg) from error
-    _require_all_keys(info, f"{folder}: does not fit {network_class.__name__}", unused)
+    _require_all_keys(info, f"{name}: does not fit {network_class.__name__}", unused)
     return network.float()  # type: ignore[no-any-return]  # half-precision files hold the same values
 
 

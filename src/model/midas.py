@@ -1,17 +1,19 @@
 """MiDaS v3.0 and v3.1: dense prediction transformers (DPT) for relative disparity."""
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from transformers import DPTForDepthEstimation, PreTrainedModel
+from transformers import DPTForDepthEstimation
 
 from src.core.prediction import OutputSpace
 from src.core.resize import HALF, normalise, resize, to_unit_range
-from src.model.network import TransformersModel
+from src.model.names import BEIT, DECODER, HYBRID, SWIN_V2, VIT, Rule
+from src.model.network import NetworkModel
 
 
-class MiDaS(TransformersModel):
+class MiDaS(NetworkModel):
     """DPT with ViT, hybrid, BEiT or Swin v2 encoder (Ranftl et al., ICCV 2021; Birkl et al., arXiv 2307.14460).
 
     Follows the original repository (github.com/isl-org/MiDaS, midas/model_loader.py and run.py): float bicubic
@@ -20,15 +22,25 @@ class MiDaS(TransformersModel):
     """
 
     space = OutputSpace.AFFINE_DISPARITY
-    network_class: ClassVar[type[PreTrainedModel]] = DPTForDepthEstimation
+    network_class = DPTForDepthEstimation
     # no forward pass reads these; files converted at different times hold or lack them
     unused_weights = (
         r"^neck\.fusion_stage\.layers\.0\.residual_layer1\.",
         r"relative_position_index$",
         r"mask_token$",
         r"^dpt\.(layernorm|pooler)\.",
+        r"^pretrained\.model\.(norm|fc_norm|head)\.",  # of the encoder that was trained to classify
+        r"(attn_mask|relative_coords_table)$",
     )
     multiple = 32
+
+    def release_names(self) -> Sequence[Rule]:
+        """Those of the files `.pt` of v3.0 and v3.1, which depend on the encoder."""
+        backbone = self.architecture.get("backbone_config") or {"model_type": "vit"}
+        kind = "hybrid" if self.architecture.get("is_hybrid") else backbone["model_type"]
+        encoder = {"vit": VIT, "hybrid": HYBRID, "beit": BEIT, "swinv2": SWIN_V2}[kind]
+        head = (r"^scratch\.output_conv\.", "head.head.")
+        return (*encoder, *DECODER, head)
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict disparity, larger is nearer, at least 0."""

@@ -1,35 +1,41 @@
-"""TransformersModel: what the families built on the transformers library share."""
+"""NetworkModel: what the families with one network behind one size rule share."""
 
+import abc
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
-
-from transformers import PreTrainedModel
 
 from src.core.errors import CheckpointError
 from src.core.resize import Bound, bounded_size
 from src.model.base import DepthModel, Provenance, parse_resolution
 from src.model.hub import RANDOM, locate, read_index
-from src.model.loading import load_network
+from src.model.loading import convert_network, load_network
+from src.model.names import Rule, rename
 from src.model.randomise import randomise
+from src.model.release import digest_of, is_release, locate_release, read_release
 
 
-class TransformersModel(DepthModel):
-    """Base of the families whose network is a transformers class. A subclass writes `infer`.
+class NetworkModel(DepthModel):
+    """Base of the families that see an image at a size that follows a rule. A subclass writes `infer`.
+
+    Building and loading are those of a class of the transformers library; a family of another kind overrides them.
 
     Args:
-        weights: hub id, local folder, or "random" for seeded random weights in the architecture below.
+        weights: hub id, local folder, file or address of a file in the layout of the authors' release, or "random" for
+            seeded random weights. Files and random weights come in the architecture below.
         revision: commit, tag or branch of a hub id; null for its main branch. The resolved commit is recorded.
         target_size: (height, width) in pixels that the authors evaluate at, before the size rule.
         bound: the size rule, see `src.core.resize.bounded_size`.
         resolution: "default" for `target_size`, "native" for the image's own size in the family's multiple, or the
             height to aim at, with the width of `target_size` in proportion.
-        architecture: keywords of the transformers configuration; used for random weights only.
+        architecture: keywords of the network's configuration; used for random weights and released files only.
         seed: of random weights.
     """
 
-    network_class: ClassVar[type[PreTrainedModel]]
-    unused_weights: ClassVar[tuple[str, ...]]
+    network_class: ClassVar[type[Any]]
+    unused_weights: ClassVar[tuple[str, ...]] = ()
+    """Regular expressions of keys that may be missing or left over because no forward pass reads them."""
     multiple: ClassVar[int]
 
     network: Any
@@ -62,16 +68,48 @@ class TransformersModel(DepthModel):
             CheckpointError: if the checkpoint cannot be found or does not fit.
         """
         if self.weights == RANDOM:
-            config = self.network_class.config_class(**copy.deepcopy(dict(self.architecture)))
-            self.check(config.to_dict())
-            network = self.network_class(config)
+            network = self.build()
             randomise(network, self.seed)
+        elif is_release(self.weights):
+            path = locate_release(self.weights)
+            network = self.load_release(path)
+            self._loaded_revision = digest_of(path)
         else:
-            checkpoint = locate(self.weights, self.revision)
-            self.check(read_index(checkpoint))
-            network = load_network(self.network_class, checkpoint.folder, unused=self.unused_weights)
-            self._loaded_revision = checkpoint.revision
+            network = self.load_hub()
         self.network = self.adapt(network)
+
+    def build(self) -> Any:
+        """Return the network in the declared architecture, with the weights that it is constructed with."""
+        return self.network_class(self._config())
+
+    def load_release(self, path: Path) -> Any:
+        """Return the network in the declared architecture, with the weights of a released file.
+
+        Raises:
+            CheckpointError: if the file does not fit.
+        """
+        state = rename(read_release(path), self.release_names())
+        return convert_network(self.network_class, self._config(), state, source=path, unused=self.unused_weights)
+
+    @abc.abstractmethod
+    def release_names(self) -> Sequence[Rule]:
+        """From the names of the authors' release to those on the hub, or to those of a network that is not there."""
+
+    def load_hub(self) -> Any:
+        """Return the network of a hub id or folder.
+
+        Raises:
+            CheckpointError: if it cannot be found or does not fit.
+        """
+        checkpoint = locate(self.weights, self.revision)
+        self.check(read_index(checkpoint))
+        self._loaded_revision = checkpoint.revision
+        return load_network(self.network_class, checkpoint.folder, unused=self.unused_weights)
+
+    def _config(self) -> Any:
+        config = self.network_class.config_class(**copy.deepcopy(dict(self.architecture)))
+        self.check(config.to_dict())
+        return config
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Check the configuration of a checkpoint before its weights are read.

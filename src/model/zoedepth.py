@@ -1,19 +1,20 @@
 """ZoeDepth: MiDaS with metric bins, fine-tuned for depth in metres indoors, outdoors or both."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from transformers import PreTrainedModel, ZoeDepthForDepthEstimation
+from transformers import ZoeDepthForDepthEstimation
 
 from src.core.prediction import OutputSpace
 from src.core.resize import HALF, Bound, normalise, resize, to_unit_range
-from src.model.network import TransformersModel
+from src.model.names import ZOEDEPTH, Rule
+from src.model.network import NetworkModel
 
 
-class ZoeDepth(TransformersModel):
+class ZoeDepth(NetworkModel):
     """ZoeDepth (Bhat et al., arXiv 2302.12288) as its authors evaluate it.
 
     Follows the evaluation mode of the original repository (github.com/isl-org/ZoeDepth, evaluate.py): the image is
@@ -24,20 +25,21 @@ class ZoeDepth(TransformersModel):
     library and the original sum the votes of a batch, so that neighbours in a batch would change a result.
 
     Args:
-        weights, revision, target_size, bound, resolution, architecture, seed: see `TransformersModel`.
+        weights, revision, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
         mirror: whether to average with the mirrored image's prediction.
         bin_range: (nearest, farthest) metres that the bins of the head span instead of what the checkpoint says; null
             to believe it. Matters for "normed" bins only.
     """
 
     space = OutputSpace.METRIC_DEPTH
-    network_class: ClassVar[type[PreTrainedModel]] = ZoeDepthForDepthEstimation
+    network_class = ZoeDepthForDepthEstimation
     # no forward pass reads these; files converted at different times hold or lack them
     unused_weights = (
         r"^neck\.fusion_stage\.layers\.0\.residual_layer1\.",
         r"relative_position_index$",
         r"mask_token$",
-        r"\.k_(idx|minus_1)$",
+        r"(?i)\.k_(idx|minus_1)$",
+        r"^pretrained\.model\.(norm|fc_norm|head)\.",  # of the encoder that was trained to classify
     )
     multiple = 32
 
@@ -65,6 +67,10 @@ class ZoeDepth(TransformersModel):
         )
         self.mirror = mirror
         self.bin_range = bin_range
+
+    def release_names(self) -> Sequence[Rule]:
+        """Those of the files ZoeD_M12_{N,K,NK}.pt."""
+        return ZOEDEPTH
 
     def adapt(self, network: Any) -> Any:
         """Set the range of the bins and route per image."""

@@ -25,6 +25,9 @@ PUBLISHED = {
     "dpt_swin2_tiny_256": ((256, 256), 42),
     "dpt_large": ((384, 512), 344),
     "dpt_hybrid": ((384, 512), 123),
+    "depth_anything_v1_small": ((518, 686), 24.8),
+    "depth_anything_v1_base": ((518, 686), 97.5),
+    "depth_anything_v1_large": ((518, 686), 335.3),
     "depth_anything_v2": ((518, 686), 335.3),
     "depth_anything_v2_small": ((518, 686), 24.8),
     "depth_anything_v2_base": ((518, 686), 97.5),
@@ -98,6 +101,14 @@ def test_marigold_has_the_parameters_of_stable_diffusion_2(name):
 )
 def test_the_space_is_the_familys(name, space):
     assert build(name).space is OutputSpace(space)
+
+
+def test_the_two_versions_of_depth_anything_differ_in_features_and_upsampling():
+    for size, last in {"small": 12, "base": 12, "large": 24}.items():
+        first, second = build(f"depth_anything_v1_{size}"), build(f"depth_anything_v2_{size}")
+        assert (first.align_corners, second.align_corners) == (False, True)
+        features = [model.architecture["backbone_config"]["out_indices"] for model in (first, second)]
+        assert features == [list(range(last - 3, last + 1)), [5, 12, 18, 24] if last == 24 else [3, 6, 9, 12]]
 
 
 def test_resolution_reaches_every_family():

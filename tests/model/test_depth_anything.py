@@ -17,6 +17,7 @@ def depth_anything(architecture):
             "weights": "random",
             "revision": None,
             "space": "affine_disparity",
+            "align_corners": True,
             "target_size": [70, 70],
             "bound": "lower",
             "resolution": "default",
@@ -61,8 +62,9 @@ def test_a_batch_predicts_what_its_images_predict_alone(loaded, images):
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5 * together.abs().max().item())
 
 
-def test_preprocessing_and_upsampling_are_the_original_ones(loaded, images, bicubic, bilinear):
-    model = loaded()
+@pytest.mark.parametrize("align_corners", [True, False])
+def test_preprocessing_and_upsampling_are_the_original_ones(loaded, images, bicubic, bilinear, align_corners):
+    model = loaded(align_corners=align_corners)
     seen = {}
     model.network.register_forward_pre_hook(lambda _, args: seen.update(pixels=args[0]))
     model.network.register_forward_hook(lambda _, __, output: seen.update(depth=output.predicted_depth))
@@ -74,7 +76,7 @@ def test_preprocessing_and_upsampling_are_the_original_ones(loaded, images, bicu
     mean, std = (np.reshape(values, (1, 3, 1, 1)) for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
     expected = (bicubic(image.numpy() / 255, (70, 84)) - mean) / std
     np.testing.assert_allclose(seen["pixels"].numpy(), expected, atol=1e-4)
-    upsampled = bilinear(seen["depth"].numpy(), (50, 60), align_corners=True)
+    upsampled = bilinear(seen["depth"].numpy(), (50, 60), align_corners=align_corners)
     np.testing.assert_allclose(disparity[0].numpy(), upsampled, atol=1e-4 * np.abs(upsampled).max())
 
 

@@ -1,0 +1,145 @@
+"""From the names of weights in the authors' releases to those in checkpoints on the hub.
+
+The maps are those of the conversions behind the checkpoints on the hub (github.com/huggingface/transformers, convert
+scripts of dpt, zoedepth and depth_anything). The names on the hub do not change, those of the library do.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor
+
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+"""Regular expression of a part of a name and its replacement, as of `re.sub`."""
+
+
+def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, Tensor]:
+    """Apply every rule in turn to every name, then split what ends in `qkv` into `query`, `key` and `value`.
+
+    >>> import torch
+    >>> rename({"blocks.3.qkv.bias": torch.arange(3)}, [(r"^blocks", "layer")])
+    {'layer.3.query.bias': tensor([0]), 'layer.3.key.bias': tensor([1]), 'layer.3.value.bias': tensor([2])}
+    """
+    renamed: dict[str, Tensor] = {}
+    for released, value in state.items():
+        name = released
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        joint = re.fullmatch(r"(.*\.)qkv(\.\w+)", name)
+        if joint:
+            parts = zip(("query", "key", "value"), value.chunk(3), strict=True)
+            renamed.update({f"{joint[1]}{part}{joint[2]}": values.clone() for part, values in parts})
+        else:
+            renamed[name] = value
+    return renamed
+
+
+def _stage(match: re.Match[str]) -> str:
+    """Count from 0 what the release counts from 1."""
+    return f"neck.reassemble_stage.{match[2]}.{int(match[1]) - 1}"
+
+
+DECODER: tuple[Rule, ...] = (
+    (r"^.*scratch\.layer(\d)_rn\.", lambda match: f"neck.convs.{int(match[1]) - 1}."),
+    (r"^.*scratch\.refinenet(\d)\.", lambda match: f"neck.fusion_stage.layers.{4 - int(match[1])}."),
+    (r"^(neck\.fusion.*)\.out_conv\.", r"\1.projection."),
+    (r"^(neck\.fusion.*)\.resConfUnit(\d)\.conv(\d)\.", r"\1.residual_layer\2.convolution\3."),
+    (r"^pretrained\.act_postprocess(\d)\.0\.project\.", r"pretrained.\1.readout_projects."),
+    (r"^pretrained\.act_postprocess(\d)\.3\.(?=\w+$)", r"pretrained.\1.layers.projection."),
+    (r"^pretrained\.act_postprocess(\d)\.4\.(?=\w+$)", r"pretrained.\1.layers.resize."),
+    (r"^pretrained\.(\d)\.(readout_projects|layers)", _stage),
+)
+"""The decoder that all dense prediction transformers share, and how it takes tokens for images."""
+
+BLOCKS: tuple[Rule, ...] = (
+    (r"\.attn\.proj\.", ".attention.output.dense."),
+    (r"\.mlp\.fc1\.", ".intermediate.dense."),
+    (r"\.mlp\.fc2\.", ".output.dense."),
+    (r"^(pretrained\.model.*)\.norm1\.", r"\1.layernorm_before."),
+    (r"^(pretrained\.model.*)\.norm2\.", r"\1.layernorm_after."),
+)
+"""The blocks of transformer encoders, before their own names."""
+
+BEIT: tuple[Rule, ...] = (
+    *BLOCKS,
+    (r"\.gamma_(\d)$", r".lambda_\1"),
+    (r"\.attn\.qkv\.", ".attention.attention.qkv."),
+    (r"\.attn\.q_bias$", ".attention.attention.query.bias"),
+    (r"\.attn\.v_bias$", ".attention.attention.value.bias"),
+    (r"\.attn\.relative_position", ".attention.attention.relative_position_bias.relative_position"),
+    (r"^pretrained\.model\.cls_token$", "backbone.embeddings.cls_token"),
+    (r"^pretrained\.model\.patch_embed\.proj\.", "backbone.embeddings.patch_embeddings.projection."),
+    (r"^pretrained\.model\.blocks\.", "backbone.encoder.layer."),
+)
+
+SWIN_V2: tuple[Rule, ...] = (
+    *BLOCKS,
+    (r"\.attn\.qkv\.", ".attention.self.qkv."),
+    (r"\.attn\.q_bias$", ".attention.self.query.bias"),
+    (r"\.attn\.v_bias$", ".attention.self.value.bias"),
+    (r"\.attn\.logit_scale$", ".attention.self.logit_scale"),
+    (r"\.attn\.cpb_mlp\.", ".attention.self.continuous_position_bias_mlp."),
+    (r"^pretrained\.model\.patch_embed\.proj\.", "backbone.embeddings.patch_embeddings.projection."),
+    (r"^pretrained\.model\.patch_embed\.norm\.", "backbone.embeddings.norm."),
+    (r"^pretrained\.model\.layers\.", "backbone.encoder.layers."),
+)
+
+VIT: tuple[Rule, ...] = (
+    *BLOCKS,
+    (r"\.attn\.qkv\.", ".attention.attention.qkv."),
+    (r"^pretrained\.model\.cls_token$", "dpt.embeddings.cls_token"),
+    (r"^pretrained\.model\.pos_embed$", "dpt.embeddings.position_embeddings"),
+    (r"^pretrained\.model\.patch_embed\.proj\.", "dpt.embeddings.patch_embeddings.projection."),
+    (r"^pretrained\.model\.blocks\.", "dpt.encoder.layer."),
+)
+
+HYBRID: tuple[Rule, ...] = (
+    (r"^pretrained\.model\.patch_embed\.backbone\.stem\.conv\.", "dpt.embeddings.backbone.bit.embedder.convolution."),
+    (r"^pretrained\.model\.patch_embed\.backbone\.stem\.norm\.", "dpt.embeddings.backbone.bit.embedder.norm."),
+    (
+        r"^pretrained\.model\.patch_embed\.backbone\.stages\.(\d)\.blocks\.",
+        r"dpt.embeddings.backbone.bit.encoder.stages.\1.layers.",
+    ),
+    (r"^pretrained\.model\.patch_embed\.proj\.", "dpt.embeddings.projection."),
+    *VIT,
+)
+
+DINO_V2: tuple[Rule, ...] = (
+    (r"\.attn\.proj\.", ".attention.output.dense."),
+    (r"\.attn\.qkv\.", ".attention.attention.qkv."),
+    (r"\.ls(\d)\.gamma$", r".layer_scale\1.lambda1"),
+    (r"^pretrained\.(cls_token|mask_token)$", r"backbone.embeddings.\1"),
+    (r"^pretrained\.pos_embed$", "backbone.embeddings.position_embeddings"),
+    (r"^pretrained\.patch_embed\.proj\.", "backbone.embeddings.patch_embeddings.projection."),
+    (r"^pretrained\.norm\.", "backbone.layernorm."),
+    (r"^pretrained\.blocks\.", "backbone.encoder.layer."),
+)
+
+DEPTH_ANYTHING: tuple[Rule, ...] = (
+    *DECODER,
+    *DINO_V2,
+    (r"^depth_head\.projects\.(\d)\.", r"neck.reassemble_stage.layers.\1.projection."),
+    (r"^depth_head\.resize_layers\.(\d)\.", r"neck.reassemble_stage.layers.\1.resize."),
+    (r"^depth_head\.scratch\.output_conv1\.", "head.conv1."),
+    (r"^depth_head\.scratch\.output_conv2\.0\.", "head.conv2."),
+    (r"^depth_head\.scratch\.output_conv2\.2\.", "head.conv3."),
+)
+
+ZOEDEPTH: tuple[Rule, ...] = (
+    # before the core, whose names then begin as those of MiDaS do
+    (
+        r"^(conv2|projectors|seed_bin_regressors?|seed_projector|attractors|conditional_log_binomial)\.",
+        r"metric_head.\1.",
+    ),
+    (r"^(patch_transformer|mlp_classifier)\.", r"metric_head.\1."),
+    (r"^(metric_head.*)\._net\.0\.", r"\1.conv1."),
+    (r"^(metric_head.*)\._net\.2\.", r"\1.conv2."),
+    (r"^metric_head\.mlp_classifier\.0\.", "metric_head.mlp_classifier.linear1."),
+    (r"^metric_head\.mlp_classifier\.2\.", "metric_head.mlp_classifier.linear2."),
+    (r"\.transformer_encoder\.layers\.", ".transformer_encoder."),
+    (r"\.self_attn\.in_proj_(weight|bias)$", r".self_attn.qkv.\1"),
+    (r"^core\.core\.", ""),
+    *DECODER,
+    *BEIT,
+    (r"^scratch\.output_conv\.(\d)\.", lambda match: f"relative_head.conv{int(match[1]) // 2 + 1}."),
+)

@@ -1,0 +1,80 @@
+"""Checkpoints as their authors released them: one file of named tensors, `.pt` or `.pth`."""
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor
+
+from src.core.errors import CheckpointError
+
+_SUFFIXES = (".pt", ".pth")
+_DIGEST = re.compile(r"-([0-9a-f]{8,})\.")  # how file names on GitHub carry the start of their SHA-256
+
+
+def is_release(weights: str) -> bool:
+    """Whether weights are named as a file or its address, not as a folder or hub id.
+
+    >>> is_release("dpt_large_384.pt"), is_release("https://host/a.pth"), is_release("Intel/dpt-large")
+    (True, True, False)
+    """
+    path = Path(weights).expanduser()
+    return weights.startswith("https://") or path.is_file() or (path.suffix in _SUFFIXES and not path.is_dir())
+
+
+def locate_release(weights: str) -> Path:
+    """Find a released file on disk, or fetch it once into the cache of torch.hub.
+
+    Raises:
+        CheckpointError: if it is not there, or cannot be fetched whole.
+    """
+    if not weights.startswith("https://"):
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            msg = f"model.weights={weights}: expected a released file of weights, but there is none; check the path"
+            raise CheckpointError(msg)
+        return path
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(weights).path).name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = _DIGEST.search(path.name)
+        try:
+            torch.hub.download_url_to_file(weights, str(path), digest[1] if digest else None, progress=False)
+        except (URLError, OSError, RuntimeError) as error:
+            msg = (
+                f"checkpoint {weights} cannot be downloaded: {error}; download it where there is a network and "
+                f"put it at {path}, or set model.weights=<file>"
+            )
+            raise CheckpointError(msg) from error
+    return path
+
+
+def read_release(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a released file, without executing anything in it.
+
+    Files that also hold the state of training keep the network under "model".
+
+    Raises:
+        CheckpointError: if it is damaged or holds something else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        msg = f"{path}: cannot be read as a file of weights: {error}"
+        raise CheckpointError(msg) from error
+    state = content.get("model", content) if isinstance(content, Mapping) else content
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        msg = f"{path}: expected named tensors, got {type(content).__name__} of something else"
+        raise CheckpointError(msg)
+    return dict(state)
+
+
+def digest_of(path: Path) -> str:
+    """Return what identifies a file, "sha256:..."."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
