@@ -1,5 +1,6 @@
 """Run one cell: compose -> build -> predict and score -> records, summary, manifest."""
 
+import dataclasses
 import datetime
 import logging
 import math
@@ -9,7 +10,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,6 +18,7 @@ from src.core.errors import ConfigError, RecordsError
 from src.core.prediction import OutputSpace
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
 from src.engine.environment import is_first_process, quieten
+from src.engine.lock import sole_writer
 from src.engine.manifest import build_manifest, collect_reports
 from src.engine.measurement import measurement
 from src.engine.scoring import ScoringCallback
@@ -28,6 +30,25 @@ from src.records.schema import CONFIG_FILE, SUMMARY_FILE, SampleRecord
 from src.records.writer import clear, merge, read_kept, recover, write_json, write_manifest
 
 log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a cell needs to run, built and found to fit together; nothing on disk has been touched for it."""
+
+    model: LightningModule
+    datamodule: LightningDataModule
+    sample_ids: tuple[str, ...]
+    protocols: dict[str, EvalProtocol]
+    not_applicable: list[str]
+    scoring: ScoringCallback
+    trainer: Trainer
+
+    def predict(self, kept: Sequence[SampleRecord]) -> None:
+        """Score what an earlier, interrupted run has not."""
+        self.scoring.kept = kept
+        self.datamodule.done = frozenset(record.index for record in kept)  # type: ignore[attr-defined]
+        self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
 
 
 def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
@@ -43,61 +64,75 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
     Raises:
         LeadlineError: for everything the user can mend.
     """
-    is_main = is_first_process()
-    if is_main and is_complete(folder) and not cfg.force:
+    is_first = is_first_process()
+    if is_first and is_complete(folder) and not cfg.force:
         log.info("Already finished, so nothing was run; force=true runs it again.")
         return read_cell(folder)
     started = _now()
     quieten()
+    plan = _plan(cfg, folder)
+    if not is_first:
+        plan.predict(read_kept(folder))
+        return None
+    with sole_writer(folder), build_logger(cfg) as logger:
+        kept = _resume(cfg, folder, plan)
+        OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
+        plan.predict(kept)
+        cell = _finish(cfg, folder, plan, started)
+        logger.publish(cell)
+    return cell
+
+
+def _plan(cfg: DictConfig, folder: Path) -> _Plan:
     model, datamodule = build_model(cfg), build_datamodule(cfg)
     protocols, not_applicable = _applicable(build_protocols(cfg), model)
-    sample_ids: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
     scoring = ScoringCallback(
         protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels
     )
     trainer = build_trainer(cfg, [scoring])
     _refuse_relaunch_in_sweep(trainer)
-    # nothing on disk is touched before everything that can be refused has been built
-    scoring.kept = _resume(cfg, folder, sample_ids, protocols) if is_main else read_kept(folder)
-    datamodule.done = frozenset(record.index for record in scoring.kept)  # type: ignore[attr-defined]
-    if is_main:
-        OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
-    with build_logger(cfg) as logger:
-        trainer.predict(model, datamodule=datamodule, return_predictions=False)
-        if not is_main:
-            return None
-        reports = collect_reports(folder)
-        records = merge(folder, len(reports), sample_ids, list(protocols))
-        summary = summarise(records)
-        _check_means(summary, reports[0]["means"])
-        manifest = build_manifest(
-            cfg,
-            model=model,
-            datamodule=datamodule,
-            protocols=protocols,
-            not_applicable=not_applicable,
-            records=records,
-            reports=reports,
-            started=started,
-            finished=_now(),
-        )
-        write_json(folder / SUMMARY_FILE, summary)
-        write_manifest(folder, manifest)
-        cell = Cell(folder=folder, manifest=manifest, records=records)
-        logger.publish(cell)
-    return cell
+    return _Plan(
+        model=model,
+        datamodule=datamodule,
+        sample_ids=datamodule.sample_ids,  # type: ignore[attr-defined]
+        protocols=protocols,
+        not_applicable=not_applicable,
+        scoring=scoring,
+        trainer=trainer,
+    )
 
 
-def _resume(
-    cfg: DictConfig, folder: Path, sample_ids: Sequence[str], protocols: Mapping[str, EvalProtocol]
-) -> tuple[SampleRecord, ...]:
+def _resume(cfg: DictConfig, folder: Path, plan: _Plan) -> tuple[SampleRecord, ...]:
     """Return what an interrupted run of this cell has scored; nothing if the cell is to be run again from the start."""
     if cfg.force:
         clear(folder)
-    kept = recover(folder, sample_ids, {name: protocol.version for name, protocol in protocols.items()})
+    kept = recover(folder, plan.sample_ids, {name: protocol.version for name, protocol in plan.protocols.items()})
     if kept:
-        log.info("Resuming: %d of %d images have been scored before.", len(kept) // len(protocols), len(sample_ids))
+        scored = len(kept) // len(plan.protocols)
+        log.info("Resuming: %d of %d images have been scored before.", scored, len(plan.sample_ids))
     return kept
+
+
+def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
+    """Join what the processes have written, hold it against what they have computed, and close the cell."""
+    reports = collect_reports(folder)
+    records = merge(folder, len(reports), plan.sample_ids, list(plan.protocols))
+    summary = summarise(records)
+    _check_means(summary, reports[0]["means"])
+    manifest = build_manifest(
+        cfg,
+        model=plan.model,
+        datamodule=plan.datamodule,
+        protocols=plan.protocols,
+        not_applicable=plan.not_applicable,
+        records=records,
+        reports=reports,
+        started=started,
+        finished=_now(),
+    )
+    write_json(folder / SUMMARY_FILE, summary)
+    write_manifest(folder, manifest)
+    return Cell(folder=folder, manifest=manifest, records=records)
 
 
 def _applicable(
