@@ -27,6 +27,23 @@ def test_a_run_prints_its_table_and_ends_with_its_folder(command, tmp_path):
     assert again.stdout.strip().splitlines()[-1] == str(folder)
 
 
+@pytest.mark.parametrize("space", ["affine_disparity", "affine_depth"])
+def test_the_oracle_is_exact_on_synthetic_scenes_with_scale_and_shift_spoilt(command, tmp_path, space):
+    done = command(
+        "model=oracle", f"model.space={space}", "model.scale=0.4", "model.shift=0.3",
+        "data=synthetic", "data.n=4", "data.size=[48,64]",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert "NOT RANKED: uses ground truth" in done.stdout
+    (file,) = tmp_path.glob("outputs/oracle/synthetic/*/summary.json")
+    summary = json.loads(file.read_text())
+    assert list(summary) == [space], "an affine space was scored as the other"
+    assert summary[space]["abs_rel"]["n"] == 4
+    assert 0 < summary[space]["abs_rel"]["mean"] < 1e-6
+    assert summary[space]["delta1"]["mean"] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "messages"),
     [
