@@ -1,0 +1,81 @@
+"""DIODE: the same laser scanner indoors and outdoors, with a mask of what it measured well."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from src.core.errors import ConfigError, DataError
+from src.data.base import Frame
+from src.data.published import PublishedDataset, read_image, read_stored
+
+PLACES = ("indoors", "outdoor")
+
+
+class DIODE(PublishedDataset):
+    """DIODE (Dense Indoor/Outdoor DEpth), validation split.
+
+    Source: val.tar.gz (diode-dataset.org), unpacked or gunzipped to val.tar, or Marigold's diode_val.tar.
+    Layout: `{indoors,outdoor}/scene_SSSSS/scan_CCCCC/<id>.png`, `<id>_depth.npy`, `<id>_depth_mask.npy`, at the root or
+    below val/.
+    Licence: MIT.
+    Counts: 771 images of 768 x 1024: 325 indoors (3 scenes), 446 outdoors (3 scenes). Groups: indoors, outdoor.
+    Units: metres, float32, with an axis of length one; 0 where not measured.
+    Mask: the mask file says what was measured well; outdoors without it edges and sky are unreliable. The joint mean of
+    published tables is dominated by the outdoor images.
+    Range: published tables count what the mask says whatever its depth, and clip predictions to 0.6 to 350 m, the
+    scanner's range; so the two are given apart.
+    Camera: none in the files.
+    Crop: none.
+    Citation: I. Vasiljevic et al., "DIODE: A Dense Indoor and Outdoor DEpth Dataset", arXiv 1908.00463.
+
+    Args:
+        root: folder, .tar or .zip.
+        count: images in the split.
+        places: which of indoors and outdoor.
+        depth_range: (nearest, farthest) in metres that predictions are clipped to.
+        valid_range: (nearest, farthest) in metres of ground truth that counts, beside the mask.
+    """
+
+    origin = (
+        "DIODE's validation images and depth, val.tar.gz unpacked or gunzipped (diode-dataset.org), or Marigold's "
+        "diode_val.tar (share.phys.ethz.ch/~pf/bingkedata/marigold/evaluation_dataset)"
+    )
+
+    def __init__(
+        self,
+        *,
+        root: str | Path,
+        count: int,
+        places: Sequence[str],
+        depth_range: Sequence[float],
+        valid_range: Sequence[float],
+    ) -> None:
+        super().__init__(root=root, count=count, depth_range=depth_range, valid_range=valid_range)
+        if not places or not set(places) <= set(PLACES):
+            msg = f"places: expected one or both of {', '.join(PLACES)}, got {list(places)}"
+            raise ConfigError(msg)
+        self.places = tuple(places)
+
+    def pairs(self) -> Mapping[str, Sequence[str]]:
+        """Image, depth and mask, in alphabetical order."""
+        pattern = rf"(?:val/)?(({'|'.join(self.places)})/scene_\d+/scan_\d+/[^/]+)\.png"
+        found = [m for m in (re.fullmatch(pattern, name) for name in self.tree.names()) if m]
+        stems = {m[1]: m[0].removesuffix(".png") for m in sorted(found, key=lambda match: match[1])}
+        return {key: (f"{stem}.png", f"{stem}_depth.npy", f"{stem}_depth_mask.npy") for key, stem in stems.items()}
+
+    def read(self, i: int) -> Frame:
+        """Decode image, depth and mask number `i`."""
+        image, depth_name, mask_name = self.files[self.sample_ids[i]]
+        depth, mask = read_stored(self.tree, depth_name), read_stored(self.tree, mask_name)
+        if mask.shape != depth.shape or not ((mask == 0) | (mask == 1)).all():
+            msg = (
+                f"{self.tree.path / mask_name}: expected a mask of zeros and ones of {depth.shape}, got {mask.shape} "
+                f"with values {mask.min()}..{mask.max()}; download it again"
+            )
+            raise DataError(msg)
+        return Frame(
+            image=read_image(self.tree, image),
+            depth=depth,
+            valid=mask == 1,
+            group=self.sample_ids[i].split("/")[0],
+        )
