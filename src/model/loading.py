@@ -49,13 +49,16 @@ def convert_network(
     return _from_pretrained(network_class, None, unused, name=source, config=config, state_dict=dict(state))
 
 
-def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, source: Path) -> None:
+def fill_network(
+    network: nn.Module, state: Mapping[str, Tensor], *, source: Path, unused: Collection[str] = ()
+) -> None:
     """Overwrite every parameter and buffer of a network in place.
 
     Args:
         network: with its weights in float32.
         state: tensors by the network's own names.
         source: where they come from, for messages.
+        unused: see `load_network`.
 
     Raises:
         CheckpointError: if keys are missing, left over or of another shape; lists them.
@@ -71,8 +74,8 @@ def fill_network(network: nn.Module, state: Mapping[str, Tensor], *, source: Pat
         ],
         "error_msgs": [],
     }
-    _require_all_keys(info, f"{source}: does not fit {type(network).__name__}", ())
-    network.load_state_dict(dict(state))
+    _require_all_keys(info, f"{source}: does not fit {type(network).__name__}", unused)
+    network.load_state_dict(dict(state), strict=False)
 
 
 def _from_pretrained(

@@ -143,3 +143,24 @@ ZOEDEPTH: tuple[Rule, ...] = (
     *BEIT,
     (r"^scratch\.output_conv\.(\d)\.", lambda match: f"relative_head.conv{int(match[1]) // 2 + 1}."),
 )
+
+MIDAS_V2_LARGE: tuple[Rule, ...] = (
+    (r"^pretrained\.layer1\.0\.", "encoder.conv1."),
+    (r"^pretrained\.layer1\.1\.", "encoder.bn1."),
+    (r"^pretrained\.layer1\.4\.", "encoder.layer1."),
+    (r"^pretrained\.layer([234])\.", r"encoder.layer\1."),
+)
+"""To ResNeXt as timm names it."""
+
+MIDAS_V2_SMALL: tuple[Rule, ...] = (
+    (r"^pretrained\.layer1\.0\.", "encoder.conv_stem."),
+    (r"^pretrained\.layer1\.1\.", "encoder.bn1."),
+    (r"^pretrained\.layer1\.3\.", "encoder.blocks.0."),
+    (r"^pretrained\.layer1\.4\.", "encoder.blocks.1."),
+    (r"^pretrained\.layer2\.0\.", "encoder.blocks.2."),
+    (r"^pretrained\.layer3\.0\.", "encoder.blocks.3."),
+    (r"^pretrained\.layer3\.1\.", "encoder.blocks.4."),
+    (r"^pretrained\.layer4\.0\.", "encoder.blocks.5."),
+    (r"^pretrained\.layer4\.1\.", "encoder.blocks.6."),
+)
+"""To EfficientNet as timm names it."""
