@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP) ## run baselines, the oracle and one network with random weights, offline, and write a report
-	$(RUN)/python -m src.eval --multirun experiment=demo,demo_network resolution=native,128 data=sample,synthetic_small
+	$(RUN)/python -m src.eval --multirun experiment=demo
 	$(RUN)/python -m src.report outputs --output outputs/report.html
 
 test: $(STAMP) ## run all tests with branch coverage
