@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from src.core.errors import ConfigError
-from src.metrics import boundary, depth, ibims, ordinal, points
+from src.metrics import boundary, clouds, depth, ibims, ordinal, points
 from src.metrics.base import DepthMetric
 
 _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
@@ -49,9 +49,17 @@ _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     ibims.EdgeCompleteness,
     ibims.PEFlatness,
     ibims.PEOrientation,
-    points.Chamfer,
-    points.FScore10,
-    points.FScore20,
+    clouds.Chamfer,
+    clouds.FScore10,
+    clouds.FScore20,
+    points.PointRelShift,
+    points.PointDelta1Shift,
+    points.PointRelScale,
+    points.PointDelta1Scale,
+    points.PointRelAffine,
+    points.PointDelta1Affine,
+    points.LocalPointRel,
+    points.LocalPointDelta1,
 )
 METRICS: Final = MappingProxyType({metric.name: metric for metric in _BUILT_IN})
 
