@@ -190,12 +190,13 @@ class Zip(Tree):
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".7z")
 
 
-def open_tree(path: str | Path, *, origin: str) -> Tree:
+def open_tree(path: str | Path, *, origin: str, option: str = "root") -> Tree:
     """Open a folder, .tar or .zip for reading; `path` may leave out the suffix of an archive.
 
     Args:
         path: where to look; if nothing is there, the same with .tar and .zip appended.
         origin: what should be there and where to get it, for the error message.
+        option: of the data set that points here, for the same.
 
     Raises:
         DataError: if nothing is there, or something that allows no random access (a compressed tar).
@@ -216,7 +217,7 @@ def open_tree(path: str | Path, *, origin: str) -> Tree:
         raise DataError(msg)
     msg = (
         f"{path.absolute()}: expected {origin}; there is {'another kind of file' if found else 'nothing'} here (looked "
-        "for a folder, a .tar and a .zip of this name). Point to it with data.root=<folder or archive>, or with "
+        f"for a folder, a .tar and a .zip of this name). Point to it with data.{option}=<folder or archive>, or with "
         "paths.data_dir=<folder of all data sets>"
     )
     raise DataError(msg)

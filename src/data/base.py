@@ -49,13 +49,16 @@ class DepthDataset(Dataset[Sample], abc.ABC):
 
     Args:
         depth_range: (nearest, farthest) in metres; ground truth must lie strictly between them to count.
-        valid_range: the same for ground truth only, where it differs from the range that predictions are clipped to;
-            None where it does not.
+
+    Attributes:
+        depth_range: the same, as protocols clip predictions to it.
+        valid_range: the same for ground truth; a subclass may set another one, where published numbers clip predictions
+            to a range that ground truth need not lie in.
     """
 
-    def __init__(self, *, depth_range: Sequence[float], valid_range: Sequence[float] | None = None) -> None:
-        self.depth_range = _range("depth_range", depth_range)
-        self.valid_range = self.depth_range if valid_range is None else _range("valid_range", valid_range)
+    def __init__(self, *, depth_range: Sequence[float]) -> None:
+        self.depth_range = as_range("depth_range", depth_range)
+        self.valid_range = self.depth_range
 
     @abc.abstractmethod
     def index(self) -> Sequence[str]:
@@ -122,7 +125,12 @@ class DepthDataset(Dataset[Sample], abc.ABC):
         )
 
 
-def _range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
+def as_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
+    """A range as the configuration writes it.
+
+    Raises:
+        ConfigError: if it is none.
+    """
     nearest, farthest = bounds
     if not 0 <= nearest < farthest:
         msg = f"{name}: expected 0 <= nearest < farthest in metres, got {tuple(bounds)}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from src.core.errors import ConfigError, DataError
-from src.data.base import Frame
+from src.data.base import Frame, as_range
 from src.data.published import PublishedDataset, read_image, read_stored
 
 PLACES = ("indoors", "outdoor")
@@ -50,7 +50,8 @@ class DIODE(PublishedDataset):
         depth_range: Sequence[float],
         valid_range: Sequence[float],
     ) -> None:
-        super().__init__(root=root, count=count, depth_range=depth_range, valid_range=valid_range)
+        super().__init__(root=root, count=count, depth_range=depth_range)
+        self.valid_range = as_range("valid_range", valid_range)
         if not places or not set(places) <= set(PLACES):
             msg = f"places: expected one or both of {', '.join(PLACES)}, got {list(places)}"
             raise ConfigError(msg)

@@ -153,7 +153,9 @@ class KITTI(PublishedDataset):
     @functools.cached_property
     def depth_tree(self) -> Tree:
         """The files with the depth maps."""
-        return self.tree if self.depth_root == self.root else open_tree(self.depth_root, origin=self.depth_origin)
+        if self.depth_root == self.root:
+            return self.tree
+        return open_tree(self.depth_root, origin=self.depth_origin, option="depth_root")
 
     def _depth_name(self, name: str) -> str:
         found = [folder + name for folder in _DEPTH_FOLDERS if self.depth_tree.exists(folder + name)]

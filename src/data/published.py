@@ -23,21 +23,13 @@ class PublishedDataset(DepthDataset):
         root: folder, .tar or .zip with the files of the data set; an archive's suffix may be left out.
         count: how many images the published split has; another number is an error.
         depth_range: (nearest, farthest) in metres.
-        valid_range: see `DepthDataset`.
     """
 
     origin: ClassVar[str]
     """What should lie at the root and where to get it."""
 
-    def __init__(
-        self,
-        *,
-        root: str | Path,
-        count: int,
-        depth_range: Sequence[float],
-        valid_range: Sequence[float] | None = None,
-    ) -> None:
-        super().__init__(depth_range=depth_range, valid_range=valid_range)
+    def __init__(self, *, root: str | Path, count: int, depth_range: Sequence[float]) -> None:
+        super().__init__(depth_range=depth_range)
         self.root = Path(root)
         self.count = count
 

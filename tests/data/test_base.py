@@ -60,8 +60,8 @@ def test_only_measured_depth_strictly_inside_the_range_counts():
 def test_what_counts_may_differ_from_what_predictions_are_clipped_to():
     class Clipped(Numbered):
         def __init__(self):
-            DepthDataset.__init__(self, depth_range=(2.0, 5.0), valid_range=(0.0, float("inf")))
-            self.names, self.frame = ["x"], {"depth": np.array([[0, 1, 2], [5, 9, np.inf]], np.float32)}
+            super().__init__(1, depth_range=(2.0, 5.0), depth=np.array([[0, 1, 2], [5, 9, np.inf]], np.float32))
+            self.valid_range = (0.0, float("inf"))
 
     sample = Clipped()[0]
     assert sample.valid[0, 0].tolist() == [[False, True, True], [True, True, False]]

@@ -133,7 +133,9 @@ def test_missing_files_are_counted_per_root(tmp_path):
 
 def test_missing_roots_say_where_to_get_them(tmp_path):
     (tmp_path / "raw").mkdir()
-    with pytest.raises(DataError, match=r"absent: expected KITTI's data_depth_annotated\.zip .*eval_depth\.php"):
+    with pytest.raises(
+        DataError, match=r"absent: expected KITTI's data_depth_annotated\.zip .*eval_depth\.php.*data\.depth_root="
+    ):
         len(kitti(tmp_path / "raw", tmp_path / "absent"))
     with pytest.raises(DataError, match=r"absent: expected KITTI's raw recordings.*raw_data\.php"):
         len(kitti(tmp_path / "absent"))
