@@ -11,7 +11,7 @@ _ROOM_PER_METRIC = 10
 
 
 def terminal_table(table: Table, width: int) -> RichTable:
-    """Return a compact table with as many metrics as `width` characters have room for; at least one."""
+    """Return a compact table with as many metrics as `width` characters have room for, the first with its error."""
     metrics = table.metrics[: max(1, (width - _ROOM_FOR_NAMES) // _ROOM_PER_METRIC)]
     key = table.key
     images = table.rows[0].manifest.expected
@@ -21,10 +21,10 @@ def terminal_table(table: Table, width: int) -> RichTable:
     for metric in metrics:
         arrow = "↑" if table.info.metrics[metric].higher_is_better else "↓"
         drawn.add_column(f"{escape(words.metric_label(metric))} {arrow}", justify="right", no_wrap=True)
-    drawn.add_column("± s.e.", justify="right", no_wrap=True)
+        if metric == metrics[0]:
+            drawn.add_column("± s.e.", justify="right", no_wrap=True)
     drawn.add_column("scored", justify="right")
     drawn.add_column("not ranked")
-    first = metrics[0]
     for row in table.rows:
         numbers = []
         for metric in metrics:
@@ -32,10 +32,11 @@ def terminal_table(table: Table, width: int) -> RichTable:
             text = words.number(mean, table.decimals(metric))
             is_best = not row.unranked and mean is not None and mean == table.best(metric)
             numbers.append(f"[bold]{text}[/bold]" if is_best else text)
+            if metric == metrics[0]:
+                numbers.append(words.number(row.estimates[metric].standard_error, table.decimals(metric)))
         drawn.add_row(
             escape(row.name),
             *numbers,
-            words.number(row.estimates[first].standard_error, table.decimals(first)),
             f"{row.manifest.scored[row.protocol]}",
             escape(", ".join(row.unranked)),
             style="dim" if row.unranked else None,
