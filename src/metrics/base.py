@@ -25,6 +25,8 @@ class DepthMetric(PerImage, abc.ABC):
     may_be_undefined: ClassVar[bool] = False
     """Whether an image may rightly have no value (no occlusion edge, say). Otherwise a non-finite value of an image
     with valid pixels counts as a failure of the model."""
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Optional fields of `Sample` that it cannot do without."""
     runs_on_host: ClassVar[bool] = False
     """Whether it leaves the device or waits for it, as metrics do that need a k-d tree, a connected component or an
     eigenvector."""

@@ -31,6 +31,7 @@ class BoundaryRecall(DepthMetric):
     name = "boundary_recall"
     unit = "fraction"
     higher_is_better = True
+    requires = ("segments",)
 
     def per_image(self, pair: Comparison) -> Float[Tensor, " b"]:
         """See `matte_recall`."""

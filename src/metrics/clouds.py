@@ -24,6 +24,7 @@ def cloud_distances(pair: Comparison) -> list[tuple[F.Distances, F.Distances]]:
 class CloudMetric(DepthMetric):
     """An error between point clouds. A subclass names its formula over the distances between them."""
 
+    requires = ("intrinsics",)
     runs_on_host = True
 
     @staticmethod

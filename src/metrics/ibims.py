@@ -48,6 +48,7 @@ class EdgeMetric(DepthMetric):
     unit = "pixels"
     higher_is_better = False
     may_be_undefined = True
+    requires = ("edges",)
     runs_on_host = True
 
 
@@ -112,7 +113,7 @@ class EdgeCompleteness(EdgeMetric):
 
 def planarity(pair: Comparison) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b p"]]:
     """Flatness and angle of every annotated plane; NaN where there is none or it is too small."""
-    segments, normals, intrinsics = (pair.annotation(name) for name in ("segments", "plane_normals", "intrinsics"))
+    segments, normals, intrinsics = (pair.annotation(name) for name in PlaneMetric.requires)
     return plane_errors(pair.aligned.depth, pair.sample.depth, pair.sample.valid, segments, normals, intrinsics)
 
 
@@ -121,6 +122,7 @@ class PlaneMetric(DepthMetric):
 
     higher_is_better = False
     may_be_undefined = True
+    requires = ("segments", "plane_normals", "intrinsics")
     runs_on_host = True
     mean_over = "planes"
 

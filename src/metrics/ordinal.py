@@ -19,6 +19,7 @@ class PairAccuracy(DepthMetric):
     unit = "fraction"
     higher_is_better = True
     may_be_undefined = True
+    requires = ("point_pairs",)
     mean_over = "point pairs"
 
     def per_image(self, pair: Comparison) -> Float[Tensor, " b"]:

@@ -1,6 +1,7 @@
 """Errors between points in space, as metrics; the maths is in `src.metrics.functional.points`."""
 
 import abc
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -51,6 +52,7 @@ class PointMetric(DepthMetric):
     """One of the two errors between points that a fit of MoGe's evaluator leaves."""
 
     unit = "fraction"
+    requires: ClassVar[tuple[str, ...]] = ("intrinsics",)
     runs_on_host = True
 
     @staticmethod
@@ -117,6 +119,7 @@ class LocalPointRel(PointMetric):
     name = "local_point_rel"
     higher_is_better = False
     may_be_undefined = True
+    requires = ("intrinsics", "segments")
     errors = staticmethod(per_segment)
 
 
@@ -126,4 +129,5 @@ class LocalPointDelta1(PointMetric):
     name = "local_point_delta1"
     higher_is_better = True
     may_be_undefined = True
+    requires = ("intrinsics", "segments")
     errors = staticmethod(per_segment)

@@ -56,3 +56,21 @@ def random_maps():
         return depth, target, valid
 
     return make
+
+
+@pytest.fixture
+def annotated_pair(make_pair, random_maps):
+    """A batch with every annotation."""
+    depth, target, valid = random_maps(seed=0)
+    generator = torch.Generator().manual_seed(0)
+    maps = (len(depth), 1, *depth.shape[1:])
+    return make_pair(
+        depth,
+        target,
+        valid,
+        point_pairs=torch.tensor([[[1, 2, 3, 4, 1], [5, 6, 0, 0, -1]]]).expand(3, 2, 5),
+        segments=torch.randint(0, 3, maps, generator=generator),
+        edges=torch.rand(maps, generator=generator) < 0.1,
+        plane_normals=torch.tensor([0.0, 0.0, 1.0]).expand(3, 2, 3),
+        intrinsics=torch.tensor([[20.0, 0.0, 8.0], [0.0, 20.0, 6.0], [0.0, 0.0, 1.0]]).expand(3, 3, 3),
+    )

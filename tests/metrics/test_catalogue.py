@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from src.core.errors import ConfigError
 from src.metrics.base import DepthMetric
 from src.metrics.catalogue import METRICS, metric_named
+from src.metrics.comparison import Comparison
 from src.metrics.depth import AbsRel
 
 every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=lambda metric: metric.name)
@@ -26,6 +28,21 @@ def test_every_docstring_names_the_quantity_and_gives_its_formula(metric):
     assert name
     assert formula.endswith(".")
     assert metric.__doc__ != DepthMetric.__doc__
+
+
+ANNOTATIONS = ("point_pairs", "segments", "edges", "plane_normals", "intrinsics")
+
+
+@every_metric
+@pytest.mark.parametrize("missing", ANNOTATIONS)
+def test_every_entry_declares_the_annotations_that_it_reads(metric, missing, annotated_pair):
+    sample = dataclasses.replace(annotated_pair.sample, **{missing: None})
+    pair = Comparison(annotated_pair.aligned, sample)
+    if missing in metric.requires:
+        with pytest.raises(ConfigError, match=f"expected data with {missing}, "):
+            metric().per_image(pair)
+    else:
+        metric().per_image(pair)
 
 
 def test_names_are_unique():
