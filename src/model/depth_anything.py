@@ -16,7 +16,7 @@ from src.core.resize import IMAGENET_MEAN, IMAGENET_STD, Bound, normalise, resiz
 from src.model.names import DEPTH_ANYTHING, Rule
 from src.model.network import NetworkModel
 
-_SPACE_OF_TYPE = {"relative": OutputSpace.AFFINE_DISPARITY, "metric": OutputSpace.METRIC_DEPTH}
+SPACE_OF_TYPE = {"relative": OutputSpace.AFFINE_DISPARITY, "metric": OutputSpace.METRIC_DEPTH}
 
 
 class DepthAnything(NetworkModel):
@@ -72,7 +72,7 @@ class DepthAnything(NetworkModel):
         """
         super().check(config)
         found = config.get("depth_estimation_type", "relative")
-        if _SPACE_OF_TYPE.get(found) is not self.space:
+        if SPACE_OF_TYPE.get(found) is not self.space:
             msg = (
                 f"checkpoint {self.weights}: it is a {found} model, which does not predict {self.space.value}; "
                 "choose a model of that kind, or set model.space"

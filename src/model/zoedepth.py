@@ -1,9 +1,11 @@
 """ZoeDepth: MiDaS with metric bins, fine-tuned for depth in metres indoors, outdoors or both."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from transformers import ZoeDepthForDepthEstimation
@@ -15,17 +17,21 @@ from src.model.network import NetworkModel
 
 
 class ZoeDepth(NetworkModel):
-    """ZoeDepth (Bhat et al., arXiv 2302.12288) as its authors evaluate it.
+    """ZoeDepth (Bhat et al., arXiv 2302.12288) as its authors evaluate it, or as they let others use it.
 
-    Follows the evaluation mode of the original repository (github.com/isl-org/ZoeDepth, evaluate.py): the image is
-    stretched to the training size, not padded, bilinear with aligned corners on the way in and out, and the prediction
-    is averaged with that of the mirrored image. Its inference mode (padding, aspect kept) gives other numbers.
+    Follows the original repository (github.com/isl-org/ZoeDepth). In evaluation mode (evaluate.py) the image is
+    stretched to the training size, bilinear with aligned corners on the way in and out. In inference mode
+    (zoedepth/models/depth_model.py, infer) it is padded, its aspect is kept, and the prediction is brought back
+    bicubically and cut. Both average with the prediction for the mirrored image. The published numbers are those of
+    the evaluation mode.
 
     A model with two heads sends each image, and each mirrored image, to the head that its own router votes for. The
     library and the original sum the votes of a batch, so that neighbours in a batch would change a result.
 
     Args:
         weights, revision, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
+        pad: whether to work as in inference mode, with a reflected border around the image; `bound` should then be
+            "minimal", which keeps the aspect.
         mirror: whether to average with the mirrored image's prediction.
         bin_range: (nearest, farthest) metres that the bins of the head span instead of what the checkpoint says; null
             to believe it. Matters for "normed" bins only.
@@ -46,6 +52,7 @@ class ZoeDepth(NetworkModel):
     def __init__(
         self,
         *,
+        pad: bool,
         mirror: bool,
         bin_range: Sequence[float] | None,
         weights: str,
@@ -65,6 +72,7 @@ class ZoeDepth(NetworkModel):
             architecture=architecture,
             seed=seed,
         )
+        self.pad = pad
         self.mirror = mirror
         self.bin_range = bin_range
 
@@ -82,15 +90,30 @@ class ZoeDepth(NetworkModel):
             network.metric_head = _RoutedPerImage(network.metric_head)
         return network
 
+    def border(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the rows and columns that are reflected on either side of an image of (height, width)."""
+        height, width = size
+        return (int(math.sqrt(height / 2) * 3), int(math.sqrt(width / 2) * 3)) if self.pad else (0, 0)
+
+    def input_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Apply the size rule to the (height, width) of an image and its border."""
+        rows, columns = self.border(size)
+        return super().input_size((size[0] + 2 * rows, size[1] + 2 * columns))
+
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict depth in metres."""
-        size = (image.shape[-2], image.shape[-1])
-        pixels = resize(to_unit_range(image), self.input_size(size), mode="bilinear", align_corners=True)
+        height, width = image.shape[-2:]
+        rows, columns = self.border((height, width))
+        framed = F.pad(to_unit_range(image), (columns, columns, rows, rows), mode="reflect")
+        pixels = resize(framed, self.input_size((height, width)), mode="bilinear", align_corners=True)
         pixels = normalise(pixels, HALF, HALF).to(self.network.dtype)
         depth: Tensor = self.network(pixels).predicted_depth
         if self.mirror:
             depth = (depth + self.network(pixels.flip(-1)).predicted_depth.flip(-1)) / 2
-        return resize(depth[:, None].float(), size, mode="bilinear", align_corners=True)
+        depth, size = depth[:, None].float(), (framed.shape[-2], framed.shape[-1])
+        if not self.pad:
+            return resize(depth, size, mode="bilinear", align_corners=True)
+        return resize(depth, size, mode="bicubic")[..., rows : rows + height, columns : columns + width]
 
 
 class _RoutedPerImage(nn.Module):

@@ -37,6 +37,15 @@ _VIT = {
     "image_size": 64,
     "backbone_out_indices": [0, 1, 2, 3],
 }
+_DINO = {
+    "model_type": "dinov2",
+    "image_size": 32,
+    "patch_size": 8,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "use_mask_token": False,
+}
 _ARCHITECTURES: dict[str, dict[str, Any]] = {
     "depth_anything": {
         "backbone_config": {
@@ -79,6 +88,18 @@ _ARCHITECTURES: dict[str, dict[str, Any]] = {
         "patch_transformer_hidden_size": 128,
         "patch_transformer_intermediate_size": 32,
         "patch_transformer_num_attention_heads": 2,
+    },
+    "depth_pro": {
+        "use_fov_model": True,
+        "patch_size": 32,
+        "patch_model_config": _DINO,
+        "image_model_config": _DINO,
+        "fov_model_config": _DINO,
+        "fusion_hidden_size": 8,
+        "intermediate_hook_ids": [1, 0],
+        "intermediate_feature_dims": [8, 8],
+        "scaled_images_feature_dims": [16, 16, 8],
+        "merge_padding_value": 1,
     },
     "dpt_beit": {"backbone_config": _BEIT, **_NECK},
     "dpt_vit": {**_VIT, **_NECK},

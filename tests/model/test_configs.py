@@ -41,17 +41,26 @@ PUBLISHED = {
     "depth_anything_v2_metric_outdoor_small": ((518, 686), 24.8),
     "depth_anything_v2_metric_outdoor_base": ((518, 686), 97.5),
     "depth_anything_v2_metric_outdoor_large": ((518, 686), 335.3),
+    "depth_pro": ((1536, 1536), 952),
+    "depth_pro_known_focal": ((1536, 1536), 952),
     "zoedepth": ((384, 512), 345),
     "zoedepth_n": ((384, 512), 345),
     "zoedepth_k": ((384, 768), 345),
     "zoedepth_nk": ((384, 512), 345),
+    # 572 x 746 with the border: the scale nearer to 1 is that of the width
+    "zoedepth_n_infer": ((384, 512), 345),
+    "zoedepth_k_infer": ((576, 768), 345),
+    "zoedepth_nk_infer": ((384, 512), 345),
 }
 RELEASES = "https://github.com/isl-org/MiDaS/releases/download/v2"
 MARIGOLDS = ["marigold", "marigold_v1_0", "marigold_lcm"]
 
 
 def build(name: str, *overrides: str) -> DepthModel:
-    needed = ["+model.folder=.", "+model.space=metric_depth"] if name == "saved" else []
+    needed = {
+        "saved": ["model.folder=.", "model.space=metric_depth"],
+        "auto": ["model.weights=owner/name", "model.space=metric_depth"],
+    }.get(name, [])
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(overrides=[f"+model={name}", "+resolution=default", "+seed=0", *needed, *overrides])
     return instantiate(config.model)
@@ -70,7 +79,7 @@ def test_what_can_be_downloaded_says_from_where(name):
     model = build(name)
     if getattr(model, "weights", "random") != "random":
         assert len(model.weights.split("/")) == 2 or model.weights.startswith(RELEASES)
-        assert name in {*PUBLISHED, *MARIGOLDS}
+        assert name in {*PUBLISHED, *MARIGOLDS, "auto"}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -100,6 +109,7 @@ def test_marigold_has_the_parameters_of_stable_diffusion_2(name):
         ("midas", "affine_disparity"),
         ("marigold_lcm", "affine_depth"),
         ("zoedepth", "metric_depth"),
+        ("depth_pro", "metric_depth"),
         ("depth_anything_v2", "affine_disparity"),
     ],
 )

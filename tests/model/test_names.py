@@ -162,7 +162,7 @@ def model_of(kind, weights, architecture):
         "seed": 0,
     }
     if kind.startswith("zoe"):
-        settings |= {"mirror": True, "bin_range": None}
+        settings |= {"pad": False, "mirror": True, "bin_range": None}
     if kind == "depth_anything":
         settings |= {"space": "affine_disparity", "align_corners": True}
     model = CLASSES[kind][1](**settings)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from transformers import ZoeDepthForDepthEstimation
+from transformers import ZoeDepthForDepthEstimation, ZoeDepthImageProcessor
 
 from src.core.prediction import OutputSpace
 from src.model.zoedepth import ZoeDepth
@@ -17,6 +17,7 @@ def zoedepth(architecture):
             "revision": None,
             "target_size": [64, 96],
             "bound": "stretch",
+            "pad": False,
             "mirror": True,
             "bin_range": None,
             "resolution": "default",
@@ -102,6 +103,42 @@ def test_preprocessing_mirror_average_and_upsampling_are_the_original_ones(loade
     np.testing.assert_allclose(mirrored, expected[..., ::-1], atol=1e-5)
     average = (depth_1 + depth_2[..., ::-1]) / 2
     np.testing.assert_allclose(depth[0].numpy(), bilinear(average, (75, 120), align_corners=True), rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(48, 64), (75, 120), (120, 50)])
+def test_inference_mode_is_that_of_the_librarys_image_processor(loaded, images, kind, size):
+    # whose padding, resizing and averaging are those of the original to rounding, given multiples of 32
+    model = loaded(kind, pad=True, bound="minimal")
+    processor = ZoeDepthImageProcessor(size={"height": 64, "width": 96}, ensure_multiple_of=32)
+    image = images(1, *size)
+    with torch.inference_mode():
+        pixels = processor(image, return_tensors="pt").pixel_values
+        [expected] = processor.post_process_depth_estimation(
+            model.network(pixels), [size], [size], outputs_flipped=model.network(pixels.flip(-1))
+        )
+        depth = model.infer(image, ("a",))
+    assert model.input_size(size) == tuple(pixels.shape[-2:])
+    torch.testing.assert_close(depth[0, 0], expected["predicted_depth"], rtol=1e-4, atol=1e-5)
+    with torch.inference_mode():
+        evaluated = loaded(kind).infer(image, ("a",))
+    assert not torch.allclose(depth, evaluated, rtol=1e-3)
+
+
+def test_the_border_of_inference_mode_is_the_published_one(zoedepth):
+    model = zoedepth(pad=True, bound="minimal", target_size=[384, 512])
+    assert model.border((480, 640)) == (46, 53)
+    assert model.border((375, 1242)) == (41, 74)
+    assert zoedepth().border((480, 640)) == (0, 0)
+
+
+def test_in_inference_mode_a_batch_predicts_what_its_images_predict_alone(loaded, images):
+    model = loaded("zoedepth_nk", pad=True, bound="minimal")
+    batch = images(4, 64, 80)
+    with torch.inference_mode():
+        together = model.infer(batch, tuple("abcd"))
+        alone = torch.cat([model.infer(batch[i : i + 1], ("x",)) for i in range(4)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_without_mirror_there_is_one_pass(loaded, images):
