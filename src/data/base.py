@@ -24,7 +24,8 @@ class Frame:
 
     Attributes:
         image: (h, w, 3) uint8 sRGB; of another size than its depth it is refused by the data set, by name.
-        depth: (h, w) float32 z-depth in metres; zero, negative or non-finite means not measured.
+        depth: (h, w) float32 z-depth in metres; zero, negative or non-finite means not measured. None in ordinal sets,
+            which have `point_pairs` instead: their points are the pixels that count.
         valid: (h, w) bool, pixels that may count (the variant's crop, the data set's own mask); None for all.
         intrinsics: (3, 3) float32, pixels, pixel centres at integer + 0.5; or None.
         group: slice of the split in reports; "" for none.
@@ -32,7 +33,7 @@ class Frame:
     """
 
     image: UInt8[np.ndarray, "H W 3"]
-    depth: Float32[np.ndarray, "h w"]
+    depth: Float32[np.ndarray, "h w"] | None
     valid: Bool[np.ndarray, "h w"] | None = None
     intrinsics: Float32[np.ndarray, "3 3"] | None = None
     group: str = ""
@@ -96,19 +97,10 @@ class DepthDataset(Dataset[Sample], abc.ABC):
     def __getitem__(self, i: int) -> Sample:
         """Return sample number `i` as a batch of one."""
         frame = self.read(i)
-        depth = frame.depth
-        if frame.image.shape[:2] != depth.shape:
-            msg = (
-                f"{self.sample_ids[i]}: expected image and ground truth of one size, got {frame.image.shape[:2]} and "
-                f"{depth.shape} (height, width); ground truth is never resampled, so resize the image to its grid"
-            )
-            raise DataError(msg)
-        nearest, farthest = self.valid_range
-        # NaN compares false: not measured
-        valid = (depth > nearest) & (depth < farthest)
-        if frame.valid is not None:
-            valid &= frame.valid
-        depth = np.where(valid, depth, np.float32(0))
+        if frame.depth is None:
+            depth, valid = np.zeros(frame.image.shape[:2], np.float32), self._annotated(i, frame)
+        else:
+            depth, valid = self._measured(i, frame, frame.depth)
         return Sample(
             image=torch.from_numpy(np.ascontiguousarray(frame.image.transpose(2, 0, 1)))[None],
             depth=torch.from_numpy(depth)[None, None],
@@ -123,6 +115,35 @@ class DepthDataset(Dataset[Sample], abc.ABC):
             plane_normals=_batch(frame.plane_normals),
             point_pairs=_batch(frame.point_pairs),
         )
+
+    def _measured(self, i: int, frame: Frame, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Depth and the pixels that count."""
+        if frame.image.shape[:2] != depth.shape:
+            msg = (
+                f"{self.sample_ids[i]}: expected image and ground truth of one size, got {frame.image.shape[:2]} and "
+                f"{depth.shape} (height, width); ground truth is never resampled, so resize the image to its grid"
+            )
+            raise DataError(msg)
+        nearest, farthest = self.valid_range
+        # NaN compares false: not measured
+        valid = (depth > nearest) & (depth < farthest)
+        if frame.valid is not None:
+            valid &= frame.valid
+        return np.where(valid, depth, np.float32(0)), valid
+
+    def _annotated(self, i: int, frame: Frame) -> np.ndarray:
+        """The pixels of the annotated points."""
+        valid = np.zeros(frame.image.shape[:2], bool)
+        pairs = np.zeros((0, 5), np.int64) if frame.point_pairs is None else frame.point_pairs
+        points = pairs[:, :4].reshape(-1, 2)
+        if not len(points) or (points < 0).any() or (points >= valid.shape).any():
+            msg = (
+                f"{self.sample_ids[i]}: expected annotated points within the image, (row, column) below {valid.shape}, "
+                f"got {points[:4].tolist()}; check that images and annotations are of one download"
+            )
+            raise DataError(msg)
+        valid[points[:, 0], points[:, 1]] = True
+        return valid
 
 
 def as_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:

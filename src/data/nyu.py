@@ -7,13 +7,13 @@ from typing import Any
 
 import h5py  # type: ignore[import-untyped]
 import numpy as np
-import scipy.io
 from jaxtyping import Float32
 
 from src.core.errors import ConfigError, DataError
 from src.data import frames
 from src.data.base import DepthDataset, Frame
 from src.data.crops import Box, inside
+from src.data.published import read_matlab
 
 SIZE = (480, 640)
 """Height and width of all images."""
@@ -119,8 +119,9 @@ class NYU(DepthDataset):
                 )
                 raise DataError(msg)
         try:
-            return tuple(int(number) for number in scipy.io.loadmat(self._splits)["testNdxs"].ravel())
-        except (OSError, KeyError, ValueError, TypeError, NotImplementedError) as error:
+            content = read_matlab(self._splits.read_bytes(), self._splits)
+            return tuple(int(number) for number in content["testNdxs"].ravel())
+        except (KeyError, ValueError, TypeError) as error:
             msg = f"{self._splits}: expected the official split with testNdxs: {error}; download it again"
             raise DataError(msg) from error
 

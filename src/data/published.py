@@ -2,11 +2,14 @@
 
 import abc
 import functools
+import io
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
+import scipy.io
 from jaxtyping import Float32, Float64, UInt8
 
 from src.core.errors import DataError
@@ -15,20 +18,22 @@ from src.data.archive import Tree, open_tree
 from src.data.base import DepthDataset
 from src.data.decode import read_rgb
 
+_DAMAGED = (ValueError, TypeError, IndexError, OSError, EOFError, NotImplementedError, zlib.error)
+
 
 class PublishedDataset(DepthDataset):
     """Files below one root; a subclass sets `origin` and writes `pairs` and `read`.
 
     Args:
         root: folder, .tar or .zip with the files of the data set; an archive's suffix may be left out.
-        count: how many images the published split has; another number is an error.
+        count: how many images the published split has; another number is an error. None where nobody has said.
         depth_range: (nearest, farthest) in metres.
     """
 
     origin: ClassVar[str]
     """What should lie at the root and where to get it."""
 
-    def __init__(self, *, root: str | Path, count: int, depth_range: Sequence[float]) -> None:
+    def __init__(self, *, root: str | Path, count: int | None, depth_range: Sequence[float]) -> None:
         super().__init__(depth_range=depth_range)
         self.root = Path(root)
         self.count = count
@@ -54,13 +59,13 @@ class PublishedDataset(DepthDataset):
         return self.pairs()
 
 
-def check_count(tree: Tree, *, found: int, expected: int) -> None:
+def check_count(tree: Tree, *, found: int, expected: int | None) -> None:
     """Refuse a split that is not whole, whose mean would pass for the published one.
 
     Raises:
         DataError: if it has another number of images.
     """
-    if found != expected:
+    if expected is not None and found != expected:
         msg = (
             f"{tree.path}: expected the {expected} images of this split, found {found}; complete the download, or "
             "point to where this set alone lies (limit=<n> scores the first n images of a complete set)"
@@ -76,6 +81,19 @@ def read_image(tree: Tree, name: str) -> UInt8[np.ndarray, "h w 3"]:
 def read_stored(tree: Tree, name: str) -> Float32[np.ndarray, "h w"]:
     """Decode a 16-bit PNG or NumPy map without change."""
     return read_map(tree.path / name, content=tree.read(name))
+
+
+def read_matlab(content: bytes, where: Path) -> dict[str, Any]:
+    """Decode a MATLAB file of version 5.
+
+    Raises:
+        DataError: if it is none or damaged; the message names `where`.
+    """
+    try:
+        return cast("dict[str, Any]", scipy.io.loadmat(io.BytesIO(content)))
+    except (*_DAMAGED, scipy.io.matlab.MatReadError) as error:
+        msg = f"{where}: expected a readable MATLAB file of version 5: {error}; download it again"
+        raise DataError(msg) from error
 
 
 def per_metre(stored: Float32[np.ndarray, "h w"], units: int) -> Float32[np.ndarray, "h w"]:

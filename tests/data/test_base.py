@@ -68,6 +68,22 @@ def test_what_counts_may_differ_from_what_predictions_are_clipped_to():
     assert sample.depth_range == (2.0, 5.0)
 
 
+def test_in_ordinal_sets_the_annotated_points_count():
+    pairs = np.array([[0, 0, 1, 2, 1], [1, 2, 0, 1, -1]])
+    sample = Numbered(1, depth=None, point_pairs=pairs)[0]
+    assert sample.valid[0, 0].tolist() == [[True, True, False], [False, False, True]]
+    assert sample.size == (2, 3)
+    assert not sample.depth.any()
+
+
+@pytest.mark.parametrize(
+    "pairs", [None, np.zeros((0, 5), np.int64), np.array([[0, 0, 2, 0, 1]]), np.array([[-1, 0, 0, 0, 1]])]
+)
+def test_ordinal_images_need_points_within_them(pairs):
+    with pytest.raises(DataError, match=r"00: expected annotated points within the image, .* below \(2, 3\), got"):
+        Numbered(1, depth=None, point_pairs=pairs)[0]
+
+
 def test_zero_and_negative_depth_is_not_measured_even_in_a_range_from_zero():
     depth = np.array([[0.0, -0.0, -1.0], [-np.inf, 1.0, 2.0]], np.float32)
     assert Numbered(1, depth=depth)[0].valid[0, 0].tolist() == [[False, False, False], [False, True, True]]

@@ -111,6 +111,17 @@ def test_another_split_is_refused(tmp_path):
         len(nyu(tmp_path / "nyu"))
 
 
+def test_a_damaged_split_is_refused(tmp_path):
+    write(tmp_path / "nyu", numbers=())
+    content = (tmp_path / "nyu" / "splits.mat").read_bytes()
+    for damaged in (content[:200], b"", b"<html>" * 99):
+        (tmp_path / "nyu" / "splits.mat").write_bytes(damaged)
+        with pytest.raises(
+            DataError, match=r"splits\.mat: expected a readable MATLAB file of version 5: .* download it"
+        ):
+            len(nyu(tmp_path / "nyu"))
+
+
 def test_damaged_and_foreign_labelled_files_are_refused(tmp_path):
     write(tmp_path / "nyu", numbers=(), n=9)
     with pytest.raises(
