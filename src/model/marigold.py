@@ -14,6 +14,7 @@ from src.core.errors import CheckpointError, ConfigError
 from src.core.prediction import OutputSpace
 from src.core.seeding import derive_seed
 from src.model.base import DepthModel, Provenance, parse_resolution
+from src.model.consensus import consensus
 from src.model.hub import RANDOM, Checkpoint, locate, read_index
 from src.model.loading import load_network
 from src.model.randomise import randomise
@@ -27,15 +28,18 @@ class Marigold(DepthModel):
     """Marigold v1.0, LCM and v1.1 (Ke et al., CVPR 2024; arXiv 2505.09358) through the diffusers pipeline.
 
     The noise of a member of the ensemble is a function of the seed, the image's name and the member's number, drawn on
-    the CPU, so batch size, order, rank and device do not change it. Without ensembling the images of a batch go through
-    the network together. With ensembling they go one by one: the library's alignment of the members amplifies
-    rounding, up to 0.06 of the range of a prediction, so every image must be computed alike in every batch.
+    the CPU, so batch size, order, rank and device do not change it. The images of a batch and the members of their
+    ensembles go through the network together. With the upstream way of ensembling images go one by one: its alignment
+    of the members amplifies rounding, up to 0.06 of the range of a prediction, so every image must be computed alike in
+    every batch.
 
     Args:
         weights: hub id, local folder, or "random" for seeded random weights in the architecture below.
         revision: commit, tag or branch of a hub id; null for its main branch. The resolved commit is recorded.
         steps: denoising steps; null for the checkpoint's own default.
         ensemble: predictions per image that are aligned and averaged; 1 for none.
+        ensembling: "upstream" for the minimiser that the library has from the authors, which waits for the device
+            thousands of times per image; "closed_form" for `src.model.consensus`, which stays on it and is stable.
         processing_resolution: longer side in pixels that the network works at, a multiple of 8; null for the
             checkpoint's own default.
         resolution: "default" for `processing_resolution`, "native" for the image's own size, or the longer side.
@@ -58,6 +62,7 @@ class Marigold(DepthModel):
         revision: str | None,
         steps: int | None,
         ensemble: int,
+        ensembling: str,
         processing_resolution: int | None,
         resolution: int | str,
         architecture: Mapping[str, Any],
@@ -70,10 +75,14 @@ class Marigold(DepthModel):
                 f"steps={steps}, ensemble={ensemble}, processing_resolution={processing_resolution}"
             )
             raise ConfigError(msg)
+        if ensembling not in ("upstream", "closed_form"):
+            msg = f"marigold: expected ensembling to be upstream or closed_form, got {ensembling!r}"
+            raise ConfigError(msg)
         self.weights = weights
         self.revision = revision
         self.steps = steps
         self.ensemble = ensemble
+        self.ensembling = ensembling
         self.processing_resolution = processing_resolution
         self.resolution = parse_resolution(resolution)
         self.architecture = architecture
@@ -161,6 +170,8 @@ class Marigold(DepthModel):
             default_denoising_steps=steps,
             default_processing_resolution=processing_resolution,
         )
+        if self.ensembling == "closed_form":
+            self._pipeline.ensemble_depth = _closed_form
 
     @property
     def longer_side(self) -> int:
@@ -189,7 +200,8 @@ class Marigold(DepthModel):
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict affine-invariant depth between 0 (near) and 1 (far)."""
-        together = len(sample_id) if self.ensemble == 1 else 1
+        one_by_one = self.ensemble > 1 and self.ensembling == "upstream"
+        together = 1 if one_by_one else len(sample_id)
         chunks = [slice(start, start + together) for start in range(0, len(sample_id), together)]
         return torch.cat([self._predict(image[chunk], sample_id[chunk]) for chunk in chunks])
 
@@ -210,3 +222,8 @@ class Marigold(DepthModel):
             output_type="pt",
         ).prediction
         return prediction.float()
+
+
+def _closed_form(depth: Float[Tensor, "e 1 h w"], *_: Any) -> tuple[Float[Tensor, "1 1 h w"], None]:
+    """Stand in for the pipeline's own ensembling, which also returns an uncertainty."""
+    return consensus(depth), None

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from src.core.errors import CheckpointError, ConfigError
 from src.core.prediction import OutputSpace
 from src.core.seeding import derive_seed
+from src.model.consensus import consensus
 from src.model.marigold import Marigold
 
 FLAVOURS = ["v1_0", "v1_1", "lcm"]
@@ -22,6 +23,7 @@ def marigold(marigold_architecture):
             "revision": None,
             "steps": None,
             "ensemble": 1,
+            "ensembling": "upstream",
             "processing_resolution": None,
             "resolution": "default",
             "architecture": marigold_architecture(flavour),
@@ -81,6 +83,34 @@ def test_an_ensemble_is_the_same_to_the_last_bit_in_every_batch(loaded, images, 
     assert torch.equal(together, alone)
     assert together.std() > 0.01
     assert not torch.equal(together, infer(loaded(flavour, ensemble=1), batch, "ab"))
+
+
+@pytest.mark.parametrize("flavour", ["v1_1", "lcm"])
+def test_closed_form_ensembles_go_through_the_network_together(loaded, images, flavour):
+    model = loaded(flavour, ensemble=3, ensembling="closed_form")
+    calls = []
+    handle = model.unet.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
+    batch = images(2, 24, 32)
+    together = infer(model, batch, "ab")
+    handle.remove()
+    assert calls == [6] * model._pipeline.default_denoising_steps
+    alone = torch.cat([infer(model, batch[i : i + 1], "ab"[i]) for i in range(2)])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+    assert together.std() > 0.01
+
+
+def test_a_closed_form_ensemble_is_the_consensus_of_its_members(loaded, images):
+    image = images(1, 48, 64)
+    members = []
+    model = loaded(ensemble=3, ensembling="closed_form")
+    decode = model._pipeline.decode_prediction
+    model._pipeline.decode_prediction = lambda latent: members.append(decode(latent)) or members[-1]
+    prediction = infer(model, image, "a")
+    assert members[0].shape == (3, 1, 48, 64)
+    torch.testing.assert_close(prediction, consensus(members[0]))
+    # the same members as upstream's, so about the same result
+    upstream = infer(loaded(ensemble=3), image, "a")
+    assert np.corrcoef(prediction.flatten(), upstream.flatten())[0, 1] > 0.9
 
 
 @pytest.mark.parametrize(("flavour", "ensemble"), [("v1_0", 1), ("v1_1", 3), ("lcm", 1)])
@@ -230,3 +260,8 @@ def test_impossible_settings_are_refused(marigold, wrong):
         ConfigError, match="expected steps >= 1, ensemble >= 1 and a processing_resolution in multiples"
     ):
         marigold(**wrong)
+
+
+def test_an_unknown_way_of_ensembling_is_refused(marigold):
+    with pytest.raises(ConfigError, match="expected ensembling to be upstream or closed_form, got 'mean'"):
+        marigold(ensembling="mean")
