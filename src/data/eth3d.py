@@ -27,7 +27,7 @@ class ETH3D(PublishedDataset):
     Counts: 454 images of 4032 x 6048. Groups: the scenes.
     Units: despite its name a depth map is bare little-endian float32, row by row, in metres; +inf where not measured.
     Camera: none; the images are distorted, so that no pinhole camera describes them.
-    Crop: none. Range: 1e-5 m to infinity (Marigold), or 72 m (MiDaS).
+    Crop: none. Range: up to 72 m (MiDaS), or any (Marigold).
     Citation: T. Schoeps, J. L. Schoenberger, S. Galliani, T. Sattler, K. Schindler, M. Pollefeys, A. Geiger, "A
     Multi-View Stereo Benchmark with High-Resolution Images and Multi-Camera Videos", CVPR 2017.
 

@@ -15,7 +15,7 @@ from src.core.errors import DataError
 from src.data.base import Frame
 from src.data.published import PublishedDataset, read_image
 
-_ANY_DEPTH = (0.0, float("inf"))
+_ANY_DEPTH = (0.0, 1e6)  # finite, since records (JSON) cannot hold infinity
 _FARTHER, _NEARER = 1, -1
 
 
