@@ -1,6 +1,6 @@
-"""From the names of weights in the authors' releases to those in checkpoints on the hub.
+"""From the names of weights in the authors' releases to those in checkpoints on the hub, or in timm.
 
-The maps are those of the conversions behind the checkpoints on the hub (github.com/huggingface/transformers, convert
+The maps to the hub are those of the conversions behind its checkpoints (github.com/huggingface/transformers, convert
 scripts of dpt, zoedepth and depth_anything). The names on the hub do not change, those of the library do.
 """
 
@@ -14,24 +14,37 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
 
 def rename(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, Tensor]:
-    """Apply every rule in turn to every name, then split what ends in `qkv` into `query`, `key` and `value`.
+    """Apply every rule in turn to every name.
 
     >>> import torch
-    >>> rename({"blocks.3.qkv.bias": torch.arange(3)}, [(r"^blocks", "layer")])
-    {'layer.3.query.bias': tensor([0]), 'layer.3.key.bias': tensor([1]), 'layer.3.value.bias': tensor([2])}
+    >>> rename({"blocks.3.bias": torch.ones(1)}, [(r"^blocks", "layer"), (r"3", "4")])
+    {'layer.4.bias': tensor([1.])}
     """
     renamed: dict[str, Tensor] = {}
     for released, value in state.items():
         name = released
         for pattern, replacement in rules:
             name = re.sub(pattern, replacement, name)
+        renamed[name] = value
+    return renamed
+
+
+def split_attention(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Split the projections of attention that releases keep in one, named `qkv`, into the three that the hub has.
+
+    >>> import torch
+    >>> split_attention({"layer.qkv.bias": torch.arange(3)})
+    {'layer.query.bias': tensor([0]), 'layer.key.bias': tensor([1]), 'layer.value.bias': tensor([2])}
+    """
+    parts: dict[str, Tensor] = {}
+    for name, value in state.items():
         joint = re.fullmatch(r"(.*\.)qkv(\.\w+)", name)
         if joint:
-            parts = zip(("query", "key", "value"), value.chunk(3), strict=True)
-            renamed.update({f"{joint[1]}{part}{joint[2]}": values.clone() for part, values in parts})
+            for part, values in zip(("query", "key", "value"), value.chunk(3), strict=True):
+                parts[f"{joint[1]}{part}{joint[2]}"] = values.clone()
         else:
-            renamed[name] = value
-    return renamed
+            parts[name] = value
+    return parts
 
 
 def _stage(match: re.Match[str]) -> str:
@@ -164,3 +177,14 @@ MIDAS_V2_SMALL: tuple[Rule, ...] = (
     (r"^pretrained\.layer4\.1\.", "encoder.blocks.6."),
 )
 """To EfficientNet as timm names it."""
+
+SWIN: tuple[Rule, ...] = (
+    # the releases are older than the move of the downsampling from the end of a stage to the start of the next
+    (
+        r"^pretrained\.model\.layers\.(\d)\.downsample\.",
+        lambda match: f"encoder.layers_{int(match[1]) + 1}.downsample.",
+    ),
+    (r"^pretrained\.model\.layers\.(\d)\.", r"encoder.layers_\1."),
+    (r"^pretrained\.model\.patch_embed\.", "encoder.patch_embed."),
+)
+"""To Swin as timm names it."""

@@ -11,7 +11,7 @@ from src.core.resize import Bound, bounded_size
 from src.model.base import DepthModel, Provenance, parse_resolution
 from src.model.hub import RANDOM, locate, read_index
 from src.model.loading import convert_network, load_network
-from src.model.names import Rule, rename
+from src.model.names import Rule, rename, split_attention
 from src.model.randomise import randomise
 from src.model.release import digest_of, is_release, locate_release, read_release
 
@@ -88,7 +88,7 @@ class NetworkModel(DepthModel):
         Raises:
             CheckpointError: if the file does not fit.
         """
-        state = rename(read_release(path), self.release_names())
+        state = split_attention(rename(read_release(path), self.release_names()))
         return convert_network(self.network_class, self._config(), state, source=path, unused=self.unused_weights)
 
     @abc.abstractmethod

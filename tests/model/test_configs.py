@@ -20,6 +20,7 @@ PUBLISHED = {
     "midas": ((512, 672), 345),
     "dpt_beit_large_384": ((384, 512), 344),
     "dpt_beit_base_384": ((384, 512), 112),
+    "dpt_swin_large_384": ((384, 384), 213),
     "dpt_swin2_large_384": ((384, 384), 213),
     "dpt_swin2_base_384": ((384, 384), 102),
     "dpt_swin2_tiny_256": ((256, 256), 42),
@@ -52,7 +53,7 @@ PUBLISHED = {
     "zoedepth_k_infer": ((576, 768), 345),
     "zoedepth_nk_infer": ((384, 512), 345),
 }
-RELEASES = "https://github.com/isl-org/MiDaS/releases/download/v2"
+RELEASES = "https://github.com/isl-org/MiDaS/releases/download/"
 MARIGOLDS = ["marigold", "marigold_v1_0", "marigold_lcm"]
 
 

@@ -1,12 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 import timm
 import torch
+from timm.models.swin_transformer import SwinTransformer
 from torch.nn import functional
 
 from src.core.errors import CheckpointError
 from src.core.prediction import OutputSpace
-from src.model.midas_v2 import MidasNet, MiDaSv2
+from src.model.midas_timm import MidasNet, MiDaSTimm
 from src.model.randomise import randomise
 
 ARCHITECTURES = {
@@ -16,9 +19,20 @@ ARCHITECTURES = {
         "cardinality": 4,
         "base_width": 8,
         "features": 16,
-        "expand": False,
+        "decoder": "v2",
     },
-    "small": {"encoder": "tf_efficientnet_lite0", "features": 8, "expand": True},
+    "small": {"encoder": "tf_efficientnet_lite0", "features": 8, "decoder": "v2_small"},
+    "swin": {
+        "encoder": "swin_tiny_patch4_window7_224",
+        "img_size": 128,
+        "window_size": 4,
+        "embed_dim": 8,
+        "depths": [2, 2, 2, 2],
+        "num_heads": [1, 1, 2, 2],
+        "strict_img_size": False,
+        "features": 8,
+        "decoder": "dpt",
+    },
 }
 KINDS = list(ARCHITECTURES)
 
@@ -31,11 +45,13 @@ def midas():
             "revision": None,
             "target_size": [128, 128],
             "bound": "upper",
+            "mean": [0.485, 0.456, 0.406],
+            "std": [0.229, 0.224, 0.225],
             "resolution": "default",
             "architecture": ARCHITECTURES[kind],
             "seed": 0,
         }
-        return MiDaSv2(**{**settings, **changes})
+        return MiDaSTimm(**{**settings, **changes})
 
     return build
 
@@ -43,6 +59,22 @@ def midas():
 def released_names(network):
     """The weights of a network under the names that the release gives them: slices of the encoder, then scratch."""
     encoder = network.encoder
+    if hasattr(encoder, "patch_embed"):
+        original = SwinTransformer(
+            img_size=128, window_size=4, embed_dim=8, depths=(2, 2, 2, 2), num_heads=(1, 1, 2, 2), num_classes=5
+        )
+        original.load_state_dict(
+            {re.sub(r"^layers_", "layers.", key): value for key, value in encoder.state_dict().items()}, strict=False
+        )
+        state = {
+            # the downsampling of a stage was the end of it
+            re.sub(r"^layers\.(\d)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", key): value
+            for key, value in original.state_dict().items()
+        }
+        state["layers.0.blocks.1.attn_mask"] = torch.zeros(64, 16, 16)
+        state["layers.0.blocks.1.attn.relative_position_index"] = torch.zeros(16, 16)
+        scratch = {f"scratch.{key}": value for key, value in network.scratch.state_dict().items()}
+        return {f"pretrained.model.{key}": value for key, value in state.items()} | scratch
     if hasattr(encoder, "blocks"):
         layers = [
             [encoder.conv_stem, encoder.bn1, torch.nn.ReLU6(), *encoder.blocks[:2]],
@@ -89,7 +121,7 @@ def test_a_release_arrives_where_it_belongs(midas, release, images, kind):
     loaded = model.network.state_dict()
     for key, value in network.state_dict().items():
         assert torch.equal(loaded[key], value), key
-    pixels = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.equal(model.network(pixels), network(pixels))
 
@@ -97,8 +129,8 @@ def test_a_release_arrives_where_it_belongs(midas, release, images, kind):
 @pytest.mark.parametrize(("kind", "keys"), [("large", 666), ("small", 482)])
 def test_the_released_files_hold_as_many_tensors_as_the_original_networks(midas, kind, keys):
     full = {
-        "large": {"encoder": "resnext101_32x8d", "features": 256, "expand": False},
-        "small": {"encoder": "tf_efficientnet_lite3", "features": 64, "expand": True},
+        "large": {"encoder": "resnext101_32x8d", "features": 256, "decoder": "v2"},
+        "small": {"encoder": "tf_efficientnet_lite3", "features": 64, "decoder": "v2_small"},
     }
     with torch.device("meta"):
         network = midas(architecture=full[kind]).build()
@@ -121,6 +153,8 @@ def original_forward(network, pixels, *, in_place):
 
     path = None
     for number, features in reversed(list(enumerate(network.encoder(pixels), 1))):
+        if network.channels_last:
+            features = features.permute(0, 3, 1, 2)
         skip, name = convolve(features, f"layer{number}_rn"), f"refinenet{number}"
         path = skip if path is None else path + unit(skip, f"{name}.resConfUnit1")
         path = unit(path, f"{name}.resConfUnit2")
@@ -128,15 +162,17 @@ def original_forward(network, pixels, *, in_place):
         if f"scratch.{name}.out_conv.weight" in w:
             path = convolve(path, f"{name}.out_conv", padding=0)
     out = convolve(path, "output_conv.0")
-    out = functional.interpolate(out, scale_factor=2, mode="bilinear", align_corners=False)
+    out = functional.interpolate(out, scale_factor=2, mode="bilinear", align_corners=network.channels_last)
     out = functional.relu(convolve(out, "output_conv.2"))
     return functional.relu(convolve(out, "output_conv.4", padding=0))
 
 
-@pytest.mark.parametrize(("kind", "in_place"), [("large", (True, False)), ("small", (False, True))])
+@pytest.mark.parametrize(
+    ("kind", "in_place"), [("large", (True, False)), ("small", (False, True)), ("swin", (False, True))]
+)
 def test_the_decoder_computes_what_the_original_does(release, kind, in_place):
     _, network = release(kind)
-    pixels = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         ours = network(pixels)
         original, other = (original_forward(network, pixels, in_place=choice) for choice in in_place)
@@ -241,5 +277,5 @@ def test_counters_of_batches_may_be_missing_but_statistics_may_not(midas, releas
 
 
 def test_the_hub_has_none(midas):
-    with pytest.raises(CheckpointError, match=r"model\.weights=Intel/midas: MiDaS v2 is not on the hub"):
+    with pytest.raises(CheckpointError, match=r"model\.weights=Intel/midas: this model is not on the hub"):
         midas(weights="Intel/midas").configure_model()

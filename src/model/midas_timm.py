@@ -1,8 +1,8 @@
-"""MiDaS v2 and v2.1: convolutional encoders with a RefineNet-like decoder for relative disparity."""
+"""MiDaS with encoders from timm: v2, v2.1, and what of v3.1 the transformers library cannot load."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 import timm
 import torch
@@ -12,36 +12,71 @@ from torch import Tensor, nn
 
 from src.core.errors import CheckpointError
 from src.core.prediction import OutputSpace
-from src.core.resize import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_unit_range
+from src.core.resize import Bound, normalise, resize, to_unit_range
 from src.model.loading import fill_network
-from src.model.names import MIDAS_V2_LARGE, MIDAS_V2_SMALL, Rule, rename
+from src.model.names import MIDAS_V2_LARGE, MIDAS_V2_SMALL, SWIN, Rule, rename
 from src.model.network import NetworkModel
 from src.model.release import read_release
 
+Decoder = Literal["v2", "v2_small", "dpt"]
+"""v2: of MiDaS v2 and v2.1 large; v2_small: of v2.1 small; dpt: of v3.1."""
 
-class MiDaSv2(NetworkModel):
-    """MiDaS v2 and v2.1, large and small (Ranftl et al., TPAMI 2022).
+_UNREAD = (
+    r"num_batches_tracked$",
+    r"(attn_mask|relative_position_index)$",  # follow from the sizes
+    r"^pretrained\.model\.(norm|head)\.",  # of the encoder that was trained to classify
+)
 
-    Follows the original repository (github.com/isl-org/MiDaS, midas/midas_net.py, midas_net_custom.py and run.py):
-    float bicubic resampling without antialiasing to at most 384 (small: 256) on both sides in multiples of 32, ImageNet
-    statistics, prediction brought back bicubically.
+
+class MiDaSTimm(NetworkModel):
+    """MiDaS v2, v2.1 large and small, and v3.1 with Swin (Ranftl et al., TPAMI 2022; Birkl et al., arXiv 2307.14460).
+
+    Follows the original repository (github.com/isl-org/MiDaS, midas/model_loader.py and run.py): float bicubic
+    resampling without antialiasing to multiples of 32, prediction brought back bicubically.
 
     Args:
         weights: file or address of a file of the release, or "random".
         revision, target_size, bound, resolution, seed: see `NetworkModel`; there is nothing on the hub to revise.
+        mean: of the channels, 0 to 1, that is subtracted from the image.
+        std: standard deviation of the channels by which it is divided.
         architecture: keywords of `MidasNet`.
     """
 
     space = OutputSpace.AFFINE_DISPARITY
     multiple = 32
 
+    def __init__(
+        self,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        weights: str,
+        revision: str | None,
+        target_size: Sequence[int],
+        bound: Bound,
+        resolution: int | str,
+        architecture: Mapping[str, Any],
+        seed: int,
+    ) -> None:
+        super().__init__(
+            weights=weights,
+            revision=revision,
+            target_size=target_size,
+            bound=bound,
+            resolution=resolution,
+            architecture=architecture,
+            seed=seed,
+        )
+        self.mean = (mean[0], mean[1], mean[2])
+        self.std = (std[0], std[1], std[2])
+
     def build(self) -> "MidasNet":
         """Return the network in the declared architecture."""
         return MidasNet(**self.architecture)
 
     def release_names(self) -> Sequence[Rule]:
-        """Those of the files `.pt` of v2 and v2.1, to the names of `MidasNet`."""
-        return MIDAS_V2_SMALL if self.architecture["expand"] else MIDAS_V2_LARGE
+        """Those of the files `.pt`, to the names of `MidasNet`."""
+        return {"v2": MIDAS_V2_LARGE, "v2_small": MIDAS_V2_SMALL, "dpt": SWIN}[self.architecture["decoder"]]
 
     def load_release(self, path: Path) -> "MidasNet":
         """Return the network with the weights of a released file.
@@ -51,7 +86,7 @@ class MiDaSv2(NetworkModel):
         """
         network = self.build()
         state = rename(read_release(path), self.release_names())
-        fill_network(network, state, source=path, unused=(r"num_batches_tracked$",))
+        fill_network(network, state, source=path, unused=_UNREAD)
         return network
 
     def load_hub(self) -> Never:
@@ -61,7 +96,7 @@ class MiDaSv2(NetworkModel):
             CheckpointError: always.
         """
         msg = (
-            f"model.weights={self.weights}: MiDaS v2 is not on the hub; expected a released file, the address of one "
+            f"model.weights={self.weights}: this model is not on the hub; expected a released file, the address of one "
             "(https://...), or `random`"
         )
         raise CheckpointError(msg)
@@ -70,7 +105,7 @@ class MiDaSv2(NetworkModel):
         """Predict disparity, larger is nearer, at least 0."""
         size = (image.shape[-2], image.shape[-1])
         pixels = resize(to_unit_range(image), self.input_size(size), mode="bicubic")
-        pixels = normalise(pixels, IMAGENET_MEAN, IMAGENET_STD)
+        pixels = normalise(pixels, self.mean, self.std)
         disparity: Tensor = self.network(pixels.to(next(self.network.parameters()).dtype))
         return resize(disparity.float(), size, mode="bicubic")
 
@@ -81,36 +116,38 @@ class MidasNet(nn.Module):
     Args:
         encoder: name of a timm model with features at strides 4, 8, 16 and 32. The small release needs the "tf_"
             variant of its EfficientNet: without its way to pad, every weight fits and the prediction is wrong.
-        features: channels of the decoder.
-        expand: whether the decoder's channels double with every coarser map and are halved again by a convolution
-            behind each fusion, as in the small model.
+        features: channels of the decoder, at the finest map.
+        decoder: see `Decoder`.
         **options: further keywords of the timm model.
     """
 
-    def __init__(self, *, encoder: str, features: int, expand: bool, **options: Any) -> None:
+    def __init__(self, *, encoder: str, features: int, decoder: Decoder, **options: Any) -> None:
         super().__init__()
-        self.encoder = timm.create_model(encoder, features_only=True, out_indices=(1, 2, 3, 4), **options)
-        self.scratch = _Decoder(self.encoder.feature_info.channels(), features, expand)
+        self.encoder = timm.create_model(encoder, features_only=True, out_indices=(-4, -3, -2, -1), **options)
+        self.channels_last = str(getattr(self.encoder, "output_fmt", None)).endswith("NHWC")
+        self.scratch = _Decoder(self.encoder.feature_info.channels(), features, decoder)
 
     def forward(self, pixels: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 1 H W"]:
         """Return disparity; both sides must be multiples of 32."""
-        disparity: Tensor = self.scratch(self.encoder(pixels))
+        maps = self.encoder(pixels)
+        disparity: Tensor = self.scratch([one.permute(0, 3, 1, 2) for one in maps] if self.channels_last else maps)
         return disparity
 
 
 class _Decoder(nn.Module):
     """Named as in the released files, where it is called scratch."""
 
-    def __init__(self, channels: Sequence[int], features: int, expand: bool) -> None:
+    def __init__(self, channels: Sequence[int], features: int, decoder: Decoder) -> None:
         super().__init__()
         for number, width in enumerate(channels):
-            fused = features * 2**number if expand else features
+            fused = features * 2**number if decoder == "v2_small" else features
             self.add_module(f"layer{number + 1}_rn", nn.Conv2d(width, fused, 3, padding=1, bias=False))
-            out = None if not expand else fused // 2 if number else fused
+            halves = decoder == "v2_small" and number > 0
+            out = None if decoder == "v2" else fused // 2 if halves else fused
             self.add_module(f"refinenet{number + 1}", _Fusion(fused, out))
         self.output_conv = nn.Sequential(
             nn.Conv2d(features, features // 2, 3, padding=1),
-            nn.Upsample(scale_factor=2, mode="bilinear"),
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=decoder == "dpt"),
             nn.Conv2d(features // 2, 32, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(32, 1, 1),
@@ -131,7 +168,7 @@ class _Fusion(nn.Module):
 
     Args:
         features: channels coming in.
-        out: channels of the convolution at the end; None for none, as in the large model.
+        out: channels of the convolution at the end; None for none, as in the large model of v2.
     """
 
     def __init__(self, features: int, out: int | None) -> None:
@@ -153,8 +190,9 @@ class _ResidualUnit(nn.Module):
 
     Args:
         features: channels.
-        rectified: whether the shortcut carries relu(x) instead of x. The large model was trained with an activation in
-            place, which also overwrites what the shortcut adds; with x its disparity is off by two fifths.
+        rectified: whether the shortcut carries relu(x) instead of x. The large model of v2 was trained with an
+            activation in place, which also overwrites what the shortcut adds; with x its disparity is off by two
+            fifths.
     """
 
     def __init__(self, features: int, *, rectified: bool) -> None:
