@@ -1,5 +1,6 @@
 """The crops of published protocols, as integer boxes (top, bottom, left, right), half-open."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -51,6 +52,24 @@ def kb_box(size: tuple[int, int]) -> Box:
     """
     top, left = size[0] - KB_SIZE[0], (size[1] - KB_SIZE[1]) // 2
     return top, size[0], left, left + KB_SIZE[1]
+
+
+def as_box(crop: Sequence[int] | None, size: tuple[int, int]) -> Box | None:
+    """A crop of images of (height, width) as the configuration writes it.
+
+    Raises:
+        ConfigError: if it is no box on the images.
+    """
+    if crop is None:
+        return None
+    try:
+        top, bottom, left, right = crop
+    except ValueError:
+        top = bottom = left = right = -1
+    if not (0 <= top < bottom <= size[0] and 0 <= left < right <= size[1]):
+        msg = f"crop: expected [top, bottom, left, right], half-open, within {size} (height, width), got {list(crop)}"
+        raise ConfigError(msg)
+    return top, bottom, left, right
 
 
 def inside(box: Box, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:

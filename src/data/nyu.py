@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from src.core.errors import ConfigError, DataError
 from src.data import frames
 from src.data.base import DepthDataset, Frame
-from src.data.crops import Box, inside
+from src.data.crops import as_box, inside
 from src.data.published import read_matlab
 
 SIZE = (480, 640)
@@ -64,7 +64,7 @@ class NYU(DepthDataset):
         self.root = Path(root).expanduser()
         self.count = count
         self.field = field
-        self.crop = as_box(crop)
+        self.crop = as_box(crop, SIZE)
 
     def index(self) -> Sequence[str]:
         """The official test numbers, with four digits."""
@@ -138,21 +138,3 @@ def intrinsics() -> Float32[np.ndarray, "3 3"]:
     """The colour camera as the authors' toolbox has it (camera_params.m), which puts the first pixel's centre at 1."""
     fx, fy, cx, cy = 518.85790117450188, 519.46961112127485, 325.58244941119034, 253.73616633400465
     return np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1]], np.float32)
-
-
-def as_box(crop: Sequence[int] | None) -> Box | None:
-    """A crop as the configuration writes it.
-
-    Raises:
-        ConfigError: if it is no box on the images.
-    """
-    if crop is None:
-        return None
-    try:
-        top, bottom, left, right = crop
-    except ValueError:
-        top = bottom = left = right = -1
-    if not (0 <= top < bottom <= SIZE[0] and 0 <= left < right <= SIZE[1]):
-        msg = f"crop: expected [top, bottom, left, right], half-open, within {SIZE} (height, width), got {list(crop)}"
-        raise ConfigError(msg)
-    return top, bottom, left, right

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from src.data import frames
 from src.data.base import Frame
-from src.data.crops import inside
-from src.data.nyu import SIZE, as_box, intrinsics
+from src.data.crops import as_box, inside
+from src.data.nyu import SIZE, intrinsics
 from src.data.published import PublishedDataset, per_metre, read_image, read_stored
 
 
@@ -18,7 +18,7 @@ class _NYUPictures(PublishedDataset):
         self, *, root: str | Path, count: int, crop: Sequence[int] | None, depth_range: Sequence[float]
     ) -> None:
         super().__init__(root=root, count=count, depth_range=depth_range)
-        self.crop = as_box(crop)
+        self.crop = as_box(crop, SIZE)
 
     def read(self, i: int) -> Frame:
         """Decode image and depth number `i`."""
