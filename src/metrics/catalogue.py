@@ -10,11 +10,13 @@ from src.metrics.base import DepthMetric
 
 _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     depth.AbsRel,
+    depth.AbsRelMoGe,
     depth.SqRel,
     depth.SqRelKitti,
     depth.MAE,
     depth.RMSE,
     depth.RMSELog,
+    depth.RMSELog10,
     depth.Log10,
     depth.LogMAE,
     depth.MedianLog,

@@ -40,6 +40,14 @@ class AbsRel(PixelMetric):
     formula = staticmethod(F.abs_rel)
 
 
+class AbsRelMoGe(PixelMetric):
+    """Absolute relative error of MoGe: mean of abs(p - g) / (g + 1e-6 m)."""
+
+    name = "abs_rel_moge"
+    unit = "fraction"
+    formula = staticmethod(F.abs_rel_moge)
+
+
 class SqRel(PixelMetric):
     """Squared relative error: mean of (p - g)^2 / g."""
 
@@ -78,6 +86,14 @@ class RMSELog(PixelMetric):
     name = "rmse_log"
     unit = ""
     formula = staticmethod(F.rmse_log)
+
+
+class RMSELog10(PixelMetric):
+    """Root mean squared decimal logarithmic error: sqrt(mean((log10 p - log10 g)^2))."""
+
+    name = "rmse_log10"
+    unit = ""
+    formula = staticmethod(F.rmse_log10)
 
 
 class Log10(PixelMetric):

@@ -37,11 +37,13 @@ def trimmed_disparity_error(p, g):
 
 PIXEL_ERRORS = {
     "abs_rel": lambda p, g: np.mean(np.abs(p - g) / g),
+    "abs_rel_moge": lambda p, g: np.mean(np.abs(p - g) / (g + 1e-6)),
     "sq_rel": lambda p, g: np.mean((p - g) ** 2 / g),
     "sq_rel_kitti": lambda p, g: np.mean((p - g) ** 2 / g**2),
     "mae": lambda p, g: np.mean(np.abs(p - g)),
     "rmse": lambda p, g: np.sqrt(np.mean((p - g) ** 2)),
     "rmse_log": lambda p, g: np.sqrt(np.mean(log_difference(p, g) ** 2)),
+    "rmse_log10": lambda p, g: np.sqrt(np.mean((np.log10(p) - np.log10(g)) ** 2)),
     "log10": lambda p, g: np.mean(np.abs(np.log10(p) - np.log10(g))),
     "log_mae": lambda p, g: np.mean(np.abs(log_difference(p, g))),
     "median_log": lambda p, g: 100 * np.abs(np.median(log_difference(p, g))),

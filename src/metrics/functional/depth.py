@@ -22,6 +22,14 @@ def abs_rel(errors: Residuals) -> PerImage:
     return errors.mean_abs(errors.relative)
 
 
+def abs_rel_moge(errors: Residuals) -> PerImage:
+    """Absolute relative error of MoGe: mean of abs(p - g) / (g + 1e-6 m). Fraction, lower is better.
+
+    Wang et al. 2025 (MoGe).
+    """
+    return errors.mean_abs(errors.difference / (errors.target + 1e-6))
+
+
 def sq_rel(errors: Residuals) -> PerImage:
     """Squared relative error: mean of (p - g)^2 / g. Metres, lower is better. Eigen et al. 2014, as in their code."""
     return errors.mean(errors.difference * errors.relative)
@@ -45,9 +53,17 @@ def rmse(errors: Residuals) -> PerImage:
 def rmse_log(errors: Residuals) -> PerImage:
     """Root mean squared logarithmic error: sqrt(mean(e^2)). Dimensionless, lower is better. Eigen et al. 2014.
 
-    The natural logarithm. Metric3D's released evaluator takes the decimal one: this value divided by ln 10.
+    The natural logarithm; `rmse_log10` is the decimal one.
     """
     return errors.root_mean_square(errors.log_ratio)
+
+
+def rmse_log10(errors: Residuals) -> PerImage:
+    """Root mean squared decimal logarithmic error: sqrt(mean(e^2)) / ln 10. Dimensionless, lower is better.
+
+    What Metric3D's released evaluator calls rmse_log (Yin et al. 2023).
+    """
+    return rmse_log(errors) / math.log(10)
 
 
 def log10(errors: Residuals) -> PerImage:
