@@ -1,0 +1,136 @@
+"""What data sets there are, and whether they are whole: `python -m src.data list`, `... verify data=<name>`."""
+
+import argparse
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from src.core.errors import ConfigError, DataError, LeadlineError
+from src.core.sample import Sample
+from src.data.base import DepthDataset
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def listing(conf: Path, overrides: Sequence[str]) -> str:
+    """Describe every data set: its data sheet in short, and a line for each variant.
+
+    Args:
+        conf: folder of the configuration.
+        overrides: as on the command line of an evaluation, such as paths.data_dir=<folder>.
+    """
+    sheets: dict[str, list[str]] = {}
+    names = sorted(path.stem for path in (conf / "data").glob("*.yaml"))
+    width = max(map(len, names))
+    for name in names:
+        arguments = _arguments(conf, [f"data={name}", *overrides])
+        target = arguments.pop("_target_")
+        kind = _class(target)
+        count = arguments.get("count", arguments.get("n"))
+        line = f"  {name:{width}} {count or '-':>6}  {_readiness(kind, arguments):9}  {_headline(conf, name)}"
+        sheets.setdefault(_sheet(kind), []).append(line)
+    return "\n\n".join("\n".join([sheet, *lines]) for sheet, lines in sheets.items())
+
+
+def report(conf: Path, overrides: Sequence[str]) -> str:
+    """Check that a data set is whole and decode its first, middle and last image.
+
+    Args:
+        conf: folder of the configuration.
+        overrides: data=<name>, and whatever else an evaluation would be given.
+
+    Raises:
+        DataError: if files are missing or cannot be decoded.
+        ConfigError: if the words do not name a data set.
+    """
+    arguments = _arguments(conf, overrides)
+    missing = [f"data.{key}=" for key, value in arguments.items() if value == "???"]
+    if missing:
+        msg = f"expected values that only you know: {' '.join(missing)}"
+        raise ConfigError(msg)
+    dataset = _class(arguments.pop("_target_"))(**arguments)
+    n = len(dataset)
+    lines = [f"{n} images, all files are there; decoded:"]
+    lines += [_describe(dataset[i]) for i in sorted({0, n // 2, n - 1})]
+    return "\n".join(lines)
+
+
+def _arguments(conf: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    try:
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            cfg = compose("eval", ["model=constant", *overrides])
+        content = OmegaConf.to_container(cfg.data, resolve=True)
+    except HydraException as error:
+        msg = f"expected data=<name> and values as an evaluation takes them, got {' '.join(overrides)!r}: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"expected data=<name>, got {' '.join(overrides)!r}"
+        raise ConfigError(msg)
+    return {str(key): value for key, value in content.items() if key != "_convert_"}
+
+
+def _class(target: str) -> type[DepthDataset]:
+    module, _, name = target.rpartition(".")
+    kind: type[DepthDataset] = getattr(importlib.import_module(module), name)
+    return kind
+
+
+def _readiness(kind: type[DepthDataset], arguments: dict[str, Any]) -> str:
+    if "???" in arguments.values():
+        return "yours"
+    try:
+        len(kind(**arguments))
+    except DataError:
+        return "not ready"
+    return "ready"
+
+
+def _sheet(kind: type[DepthDataset]) -> str:
+    """The first paragraph, licence and source of a data sheet."""
+    text = re.sub(r"\n +", "\n", kind.__doc__ or "")
+    entries = [text.partition("\n\n")[0].replace("\n", " ")]
+    for name in ("Licence", "Source"):
+        match = re.search(rf"^{name}: (.+?)(?=\n[A-Z][a-z]+: |\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
+        entries += [f"  {name}: {' '.join(match[1].split())}"] if match else []
+    return "\n".join(entries)
+
+
+def _describe(sample: Sample) -> str:
+    (h, w), (name,) = sample.size, sample.sample_id
+    share = f"{sample.valid.double().mean():.1%} of pixels count"
+    depth = sample.depth[sample.valid]
+    if sample.point_pairs is not None:
+        return f"  {name}: {h} x {w}, {sample.point_pairs.shape[1]} pairs of points"
+    if not len(depth):
+        return f"  {name}: {h} x {w}, no pixel counts"
+    return f"  {name}: {h} x {w}, {share}, {depth.min():.3f} to {depth.max():.3f} m, median {depth.median():.3f} m"
+
+
+def _headline(conf: Path, name: str) -> str:
+    with (conf / "data" / f"{name}.yaml").open(encoding="utf-8") as file:
+        return file.readline().removeprefix("#").strip()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m src.data", description="List the data sets, or verify one.")
+    parser.add_argument("command", choices=("list", "verify"), help="verify takes data=<name>")
+    parser.add_argument("overrides", nargs="*", help="values as an evaluation takes them: paths.data_dir=<folder>")
+    words = parser.parse_args(arguments)
+    try:
+        print((listing if words.command == "list" else report)(CONF, words.overrides))  # noqa: T201  # the command's result
+    except LeadlineError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,49 @@
+import json
+
+import pytest
+from PIL import Image
+
+from src.data.__main__ import CONF, main
+
+
+@pytest.fixture
+def da2k(tmp_path):
+    (tmp_path / "DA-2K/images/indoor").mkdir(parents=True)
+    Image.new("RGB", (6, 4)).save(tmp_path / "DA-2K/images/indoor/1.png")
+    pairs = {"images/indoor/1.png": [{"point1": [0, 0], "point2": [1, 1], "closer_point": "point1"}]}
+    (tmp_path / "DA-2K/annotations.json").write_text(json.dumps(pairs))
+    return f"paths.data_dir={tmp_path}"
+
+
+def test_the_list_names_every_variant_once_with_count_licence_and_readiness(capsys, da2k):
+    assert main(["list", da2k]) == 0
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.startswith("  ") and ":" not in line.split()[0]}
+    assert rows.keys() == {path.stem for path in (CONF / "data").glob("*.yaml")}
+    assert rows["kitti_midas161"].split()[1:4] == ["161", "not", "ready"]
+    assert rows["da2k"].split()[1:3] == ["-", "ready"]
+    assert rows["sample"].split()[2] == "ready"
+    assert rows["folder"].split()[2] == "yours"
+    assert "  Licence: CC BY-NC-SA 3.0." in out
+    assert "  Source: DA-2K.zip (huggingface.co/datasets/depth-anything/DA-2K), as downloaded or unpacked." in out
+
+
+def test_verify_counts_and_decodes(capsys, da2k):
+    assert main(["verify", "data=sample"]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == "1 images, all files are there; decoded:"
+    assert "motorcycle: 500 x 741, 92.7% of pixels count, 2.1" in out
+    assert main(["verify", "data=da2k", da2k]) == 0
+    assert "  indoor/1: 4 x 6, 1 pairs of points" in capsys.readouterr().out
+
+
+def test_verify_says_what_is_missing(capsys, tmp_path):
+    assert main(["verify", "data=eth3d", f"paths.data_dir={tmp_path}"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/eth3d/eth3d: expected ETH3D's training images")
+    assert main(["verify", "data=folder", "data.images=x"]) == 1
+    assert (
+        "expected values that only you know: data.depth= data.depth_scale= data.depth_range=" in capsys.readouterr().err
+    )
+    for words in (["data=nothing"], []):
+        assert main(["verify", *words]) == 1
+        assert capsys.readouterr().err.startswith("error: expected data=<name>")
