@@ -29,7 +29,7 @@ class NYU(DepthDataset):
 
     Source: nyu_depth_v2_labeled.mat (MATLAB v7.3, thus HDF5) and splits.mat (MATLAB v5), both as downloaded, in one
     folder. The split is `testNdxs`, checked against the list in this package.
-    Licence: free for research; the site states no licence text.
+    Licence: none stated by the site.
     Counts: 654 images of 480 x 640. Ids are the official numbers, counted from 1; groups are the official scene types.
     Units: metres, float32. Two ground truths that differ by 30 % in AbsRel: `rawDepths` as measured and projected into
     the colour camera, 0 where missing, which published results use; and `depths`, filled in by colorisation, which is

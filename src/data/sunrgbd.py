@@ -22,7 +22,7 @@ class SUNRGBD(PublishedDataset):
     Source: SUNRGBD.zip and SUNRGBDtoolbox.zip (rgbd.cs.princeton.edu), unpacked into one folder.
     Layout: `SUNRGBD/<camera>/.../<frame>/` with image/*.jpg, depth/*.png, depth_bfx/*.png and intrinsics.txt; the split
     is `alltest` of SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat.
-    Licence: free for research; the site states no licence text.
+    Licence: none stated by the site.
     Counts: 5050 images of several sizes. Groups: the camera.
     Units: 16-bit PNG whose bits are rotated left by three: rotated back, millimetres. Below 8.192 m that is an eighth
     of the stored number. Packs that others made divide it by 1000 or 10,000 without rotation and are not comparable.
