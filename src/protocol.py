@@ -144,9 +144,9 @@ class EvalProtocol:
         """
         sample = self._checked(prediction, sample)
         if sample.depth.device.type != "cpu":
-            return self._score(prediction, sample, prediction, sample)
+            return self._judge(self._measure(prediction, sample, prediction, sample))
         images = packing.split(prediction, sample)
-        return _join([self._score(*image, *packing.valid_pixels(*image)) for image in images])
+        return self._judge(_join([self._measure(*image, *packing.valid_pixels(*image)) for image in images]))
 
     def _checked(self, prediction: Prediction, sample: Sample) -> Sample:
         """Return the sample with `valid` narrowed to the pixels this protocol scores."""
@@ -189,32 +189,35 @@ class EvalProtocol:
             intrinsics=prediction.intrinsics,
         )
 
-    def _score(self, prediction: Prediction, sample: Sample, values: Prediction, pixels: Sample) -> Scores:
-        """Score images of which `values` and `pixels` are what arithmetic on single pixels needs."""
+    def _measure(self, prediction: Prediction, sample: Sample, values: Prediction, pixels: Sample) -> Scores:
+        """Take every error, good or bad, of images of which arithmetic on single pixels needs `values` and `pixels`."""
         fit = self.alignment.fit(*((prediction, sample) if self.alignment.needs_grid else (values, pixels)))
         on_pixels = Comparison(self._apply(values, pixels, fit), pixels)
         on_grid = on_pixels
         if pixels is not sample and not all(isinstance(metric, PixelMetric) for metric in self.metrics):
             on_grid = Comparison(self._apply(prediction, sample, fit), sample)
-        raw = {
-            metric.name: metric.per_image(on_pixels if isinstance(metric, PixelMetric) else on_grid)
-            for metric in self.metrics
-        }
-        valid_pixels = masked.count(pixels.valid)
-        failed = ~masked.all_finite(values.values, pixels.valid)
-        for metric in self.metrics:
-            if not metric.may_be_undefined:
-                failed = failed | ~raw[metric.name].isfinite()
-        status = torch.where(failed, int(Status.FAILED), int(Status.OK))
-        status = torch.where(valid_pixels == 0, int(Status.SKIPPED), status)
         return Scores(
-            errors={name: torch.where(status == Status.OK, error, torch.nan) for name, error in raw.items()},
+            errors={
+                metric.name: metric.per_image(on_pixels if isinstance(metric, PixelMetric) else on_grid)
+                for metric in self.metrics
+            },
             weights={metric.name: metric.weight(on_grid) for metric in self.metrics if metric.mean_over != "images"},
-            status=status,
-            valid_pixels=valid_pixels,
+            status=torch.where(masked.all_finite(values.values, pixels.valid), int(Status.OK), int(Status.FAILED)),
+            valid_pixels=masked.count(pixels.valid),
             scale=fit.scale,
             shift=fit.shift,
         )
+
+    def _judge(self, scores: Scores) -> Scores:
+        """Settle what became of each image, and leave errors of good ones only."""
+        failed = scores.status == Status.FAILED
+        for metric in self.metrics:
+            if not metric.may_be_undefined:
+                failed = failed | ~scores.errors[metric.name].isfinite()
+        status = torch.where(failed, int(Status.FAILED), int(Status.OK))
+        status = torch.where(scores.valid_pixels == 0, int(Status.SKIPPED), status)
+        errors = {name: torch.where(status == Status.OK, error, torch.nan) for name, error in scores.errors.items()}
+        return dataclasses.replace(scores, errors=errors, status=status)
 
 
 def _join(parts: Sequence[Scores]) -> Scores:

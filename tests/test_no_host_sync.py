@@ -84,7 +84,7 @@ def test_a_whole_batch_gives_the_numbers_of_its_images(protocol):
     """On the CPU images are scored one by one, on packed pixels; on an accelerator the batch is one."""
     prediction, sample = make_batch()
     one_by_one = protocol.evaluate(prediction, sample)
-    whole = protocol._score(prediction, sample, prediction, sample)
+    whole = protocol._judge(protocol._measure(prediction, sample, prediction, sample))
     assert torch.equal(whole.status, one_by_one.status)
     for name, expected in one_by_one.errors.items():
         np.testing.assert_allclose(whole.errors[name], expected, rtol=1e-9, atol=1e-12)
