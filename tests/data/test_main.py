@@ -24,7 +24,7 @@ def test_the_list_names_every_variant_once_with_count_licence_and_readiness(caps
     assert rows["da2k"].split()[1:3] == ["-", "ready"]
     assert rows["sample"].split()[2] == "ready"
     assert rows["folder"].split()[2] == "yours"
-    assert "  Licence: CC BY-NC-SA 3.0." in out
+    assert "  Licence: CC BY-SA 3.0." in out
     assert "  Source: DA-2K.zip (huggingface.co/datasets/depth-anything/DA-2K), as downloaded or unpacked." in out
 
 
