@@ -123,6 +123,15 @@ class EvalProtocol:
         """Whether predictions of `space` may be scored under this protocol."""
         return self.alignment.supports(space)
 
+    def applies_to(self, sample: Sample) -> bool:
+        """Whether the data set of a sample has what the metrics read: depth or point pairs, edges, planes."""
+        present = sample.tensors().keys()
+        is_ordinal = "point_pairs" in present
+        return all(
+            present >= set(metric.requires) and ("point_pairs" in metric.requires) == is_ordinal
+            for metric in self.metrics
+        )
+
     def align(self, prediction: Prediction, sample: Sample) -> Aligned:
         """Return what is scored, on the whole grid: the aligned and clipped prediction.
 

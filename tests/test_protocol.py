@@ -237,3 +237,14 @@ def test_the_sign_of_a_disparity_below_zero_is_midas_far_and_slowtv_near():
         for name in ("midas", "slowtv", "genpercept_disparity", "moge_disparity")
     }
     np.testing.assert_allclose(list(last.values()), [10, 0.001, 10, 5], rtol=1e-6)
+
+
+def test_a_protocol_applies_to_data_annotated_with_what_its_metrics_read():
+    plain = make_sample([[1.0, 2.0]])
+    edged = dataclasses.replace(plain, edges=torch.zeros_like(plain.valid))
+    ordinal = dataclasses.replace(plain, point_pairs=torch.tensor([[[0, 0, 0, 1, -1]]]))
+    needs = {"abs_rel": (True, True, False), "dbe_accuracy": (False, True, False), "whdr": (False, False, True)}
+
+    for metric, expected in needs.items():
+        protocol = make_protocol(metrics=[metric])
+        assert tuple(protocol.applies_to(sample) for sample in (plain, edged, ordinal)) == expected, metric

@@ -15,6 +15,7 @@ from src.alignment.functional import affine, disparity
 from src.alignment.functional.scale import ratio_of_medians
 from src.alignment.selection import Selection
 from src.alignment.weighting import Weighting
+from src.core import masked
 from src.core.aligned import Fit, FittedIn
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace, Prediction
@@ -96,7 +97,7 @@ class AffineAlignment(Alignment):
 
     def apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Map:
         """See the base class."""
-        fitted = self.predicted(prediction) * fit.scale[:, None, None, None] + fit.shift[:, None, None, None]
+        fitted = self.predicted(prediction).double() * fit.scale[:, None, None, None] + fit.shift[:, None, None, None]
         return self.to_depth(fitted, sample)
 
 
@@ -177,7 +178,7 @@ class AffineDisparity(AffineAlignment):
 
     def true(self, depth: Map, valid: Mask) -> Map:
         """Return true disparity; 0 where not valid."""
-        return torch.where(valid, 1 / depth.double(), 0.0)
+        return masked.filled(1 / depth.double(), valid, 0.0)
 
     def to_depth(self, fitted: Map, sample: Sample) -> Map:
         """Invert, with the floor."""
@@ -210,7 +211,7 @@ class AffineLogDepth(AffineAlignment):
 
     def true(self, depth: Map, valid: Mask) -> Map:
         """Return true log depth; 0 where not valid."""
-        return torch.where(valid, depth.double(), 1.0).log()
+        return masked.filled(depth.double(), valid, 1.0).log()
 
     def to_depth(self, fitted: Map, sample: Sample) -> Map:
         """Exponentiate."""

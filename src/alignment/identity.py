@@ -41,7 +41,7 @@ class Unaligned(Alignment):
             nearest, farthest = self.trusted
             # not the other way round: NaN must stay NaN
             values = values.masked_fill((values <= nearest) | (values >= farthest), 0.0)
-        return values * fit.scale[:, None, None, None]
+        return values.double() * fit.scale[:, None, None, None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError, RecordsError
 from src.core.prediction import OutputSpace
+from src.core.sample import Sample
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
 from src.engine.environment import is_first_process, quieten
 from src.engine.lock import sole_writer
@@ -85,7 +86,9 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
 
 def _plan(cfg: DictConfig, folder: Path) -> _Plan:
     model, datamodule = build_model(cfg), build_datamodule(cfg)
-    protocols, not_applicable = _applicable(build_protocols(cfg), model)
+    # the first image shows what the data set is annotated with
+    sample: Sample = datamodule.dataset[0]  # type: ignore[attr-defined]
+    protocols, not_applicable = _applicable(build_protocols(cfg), model.space, sample)  # type: ignore[arg-type]
     scoring = ScoringCallback(
         protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels
     )
@@ -136,28 +139,32 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
 
 
 def _applicable(
-    protocols: Mapping[str, EvalProtocol], model: LightningModule
+    protocols: Mapping[str, EvalProtocol], space: OutputSpace, sample: Sample
 ) -> tuple[dict[str, EvalProtocol], list[str]]:
-    space: OutputSpace = model.space  # type: ignore[assignment]
-    applicable = {name: protocol for name, protocol in protocols.items() if protocol.supports(space)}
+    """Part the requested protocols into those that can score this model on this data and the names of the others."""
+    applicable = {name: protocol for name, protocol in protocols.items() if _applies(protocol, space, sample)}
     if not applicable:
         msg = (
-            f"none of the requested protocols ({', '.join(protocols)}) can score {space.value} predictions: expected "
-            f"one of {', '.join(_protocols_for(space))}; `python -m src.protocols` says what they are"
+            f"none of the requested protocols ({', '.join(protocols)}) can score {space.value} predictions on this "
+            f"data: expected one of {', '.join(_protocols_for(space, sample))}; `python -m src.protocols` says what they are"
         )
         raise ConfigError(msg)
     return applicable, [name for name in protocols if name not in applicable]
 
 
-def _protocols_for(space: OutputSpace) -> list[str]:
-    """Return the names of all configured protocols that can score a space."""
+def _applies(protocol: EvalProtocol, space: OutputSpace, sample: Sample) -> bool:
+    return protocol.supports(space) and protocol.applies_to(sample)
+
+
+def _protocols_for(space: OutputSpace, sample: Sample) -> list[str]:
+    """Return the names of all configured protocols that would apply."""
     sources = [Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.schema == "file"]
     files = sorted(file for source in sources for file in (source / "protocol").glob("*.yaml"))
     return [
         name
         for file in files
         for name, protocol in build_protocols(OmegaConf.create({"protocol": OmegaConf.load(file)})).items()
-        if protocol.supports(space)
+        if _applies(protocol, space, sample)
     ]
 
 

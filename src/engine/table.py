@@ -37,7 +37,8 @@ def print_cell(cell: Cell, console: Console) -> None:
     if reasons:
         console.print(f"NOT RANKED: {', '.join(reasons)}", style="bold", markup=False)
     if manifest.not_applicable:
-        console.print(f"not applicable to {manifest.output_space}: {', '.join(manifest.not_applicable)}", markup=False)
+        names = ", ".join(manifest.not_applicable)
+        console.print(f"not applicable to {manifest.output_space} on {manifest.data}: {names}", markup=False)
     console.print(f"{manifest.images_per_second:.2f} images per second on {manifest.device}", highlight=False)
     console.print(str(cell.folder), soft_wrap=True, highlight=False, markup=False)
 

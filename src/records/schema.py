@@ -91,7 +91,7 @@ class RunManifest:
         uses_ground_truth: the model was shown the answer: never ranked.
         parameters: number of model parameters.
         protocols: scored protocols.
-        not_applicable: requested protocols that cannot score the output space.
+        not_applicable: requested protocols that cannot score the output space, or need annotations the data lack.
         expected: images in the run.
         limited: only a part of the split was asked for: never ranked.
         scored, skipped, failed: protocol -> number of images.

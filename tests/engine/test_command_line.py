@@ -16,7 +16,7 @@ def test_a_run_prints_its_table_and_ends_with_its_folder(command, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert re.search(r"affine_disparity v1\s+abs_rel ↓\s+0\.\d{4}\s+–\s+1 / 0 / 0", done.stdout)
-    assert "not applicable to affine_disparity: metric, median_scaled, scale, affine_depth" in done.stdout
+    assert "not applicable to affine_disparity on sample: metric, median_scaled, scale, affine_depth" in done.stdout
     assert "images per second on " in done.stdout
     folder = Path(done.stdout.strip().splitlines()[-1])
     assert folder.parent == tmp_path / "outputs" / "ramp" / "sample"

@@ -197,3 +197,16 @@ def test_records_of_another_protocol_version_are_scored_again(run, outside, capl
 
     assert "Resuming" not in caplog.text
     assert again.records[0].errors == whole.records[0].errors
+
+
+def test_protocols_that_need_other_annotations_are_not_applicable(run):
+    words = ["data=synthetic", "data.n=2", "data.size=[48,64]", "protocol=[affine_disparity,da2k,mdec2025_edges]"]
+
+    manifest = run("model=ramp", *words).manifest
+
+    assert manifest.protocols.keys() == {"affine_disparity", "mdec2025_edges"}  # the scenes have edges, but no pairs
+    assert manifest.not_applicable == ["da2k"]
+    with pytest.raises(
+        ConfigError, match=r"\(da2k\) can score affine_disparity predictions on this data: expected one"
+    ):
+        run("model=ramp", *words[:-1], "protocol=[da2k]")

@@ -31,19 +31,21 @@ def least_squares(prediction: Map, target: Map, valid: Mask, weight: Map | None 
         Scale and shift. Constant prediction or one pixel: s = 0, t = weighted mean of y, which is the same fitted
         value on V as any other minimiser. All-equal target: s = 0, t = y.
     """
-    w = _weights(valid, weight)
-    x, y = _zeroed(prediction, valid), _zeroed(target, valid)
-    mass = w.sum(1)
-    # without weights, zeros outside V are weights enough for the first sums
-    wx, wy = (x, y) if weight is None else (w * x, w * y)
-    mean_x, mean_y = wx.sum(1) / mass, wy.sum(1) / mass
-    dx = x - mean_x[:, None]
-    weighted = w * dx
-    variance = torch.linalg.vecdot(weighted, dx) / mass
-    covariance = torch.linalg.vecdot(weighted, y - mean_y[:, None]) / mass
+    x, y = prediction.double(), target.double()
+    mass = masked.count(valid).double() if weight is None else masked.total(weight, valid)
+    mean_x, mean_y = (_weighted_total(values, valid, weight) / mass for values in (x, y))
+    # zero outside V, so that there it multiplies nothing
+    dx = masked.filled(x - _per_pixel(mean_x), valid, 0.0)
+    weighted = dx if weight is None else masked.filled(dx * weight, valid, 0.0)
+    dy = masked.filled(y - _per_pixel(mean_y), valid, 0.0)
+    variance, covariance = (torch.linalg.vecdot(weighted.flatten(1), d.flatten(1)) / mass for d in (dx, dy))
     is_constant = variance <= (_CONSTANT * mean_x) ** 2
     scale = torch.where(is_constant, 0.0, covariance / variance)
     return scale, mean_y - scale * mean_x
+
+
+def _weighted_total(values: Map, valid: Mask, weight: Map | None) -> PerImage:
+    return masked.total(values if weight is None else values * weight, valid)
 
 
 def least_absolute(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> tuple[PerImage, PerImage]:
@@ -116,7 +118,7 @@ def _weights(valid: Mask, weight: Map | None) -> Float[Tensor, "b n"]:
 
 
 def _zeroed(values: Map, valid: Mask) -> Float[Tensor, "b n"]:
-    return torch.where(valid, values, 0.0).double().flatten(1)
+    return masked.filled(values, valid, 0.0).double().flatten(1)
 
 
 def _spread(values: Float[Tensor, "b n"], w: Float[Tensor, "b n"]) -> PerImage:
