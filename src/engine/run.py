@@ -144,9 +144,10 @@ def _applicable(
     """Part the requested protocols into those that can score this model on this data and the names of the others."""
     applicable = {name: protocol for name, protocol in protocols.items() if _applies(protocol, space, sample)}
     if not applicable:
+        others = ", ".join(_protocols_for(space, sample))
         msg = (
             f"none of the requested protocols ({', '.join(protocols)}) can score {space.value} predictions on this "
-            f"data: expected one of {', '.join(_protocols_for(space, sample))}; `python -m src.protocols` says what they are"
+            f"data: expected one of {others}; `python -m src.protocols` says what they are"
         )
         raise ConfigError(msg)
     return applicable, [name for name in protocols if name not in applicable]
