@@ -19,6 +19,7 @@ class Floor(StrEnum):
     DEEPEST_TARGET = "deepest_target", "d is floored at 1 / largest valid true depth of the image (MoGe)"
     NEAR = "near", "d <= 0 becomes depth 0, which a clip then brings to its nearest depth (SlowTV)"
     FAIL = "fail", "d <= 0 becomes NaN, and the image counts as failed"
+    KEEP = "keep", "d is inverted as it is, for metrics that return to disparity; d < 0 becomes negative depth"
 
     def __new__(cls, value: str, meaning: str = "") -> "Floor":
         """Give each member its meaning as docstring."""
@@ -58,6 +59,8 @@ def to_depth(disparity: Map, floor: Floor | float, *, target: Map, valid: Mask, 
     Raises:
         ConfigError: if the floor is 1 / farthest but the data variant has no finite farthest depth.
     """
+    if floor is Floor.KEEP:
+        return 1 / disparity
     if floor is Floor.NEAR:
         return (1 / disparity).masked_fill(disparity <= 0, 0.0)
     if floor is Floor.FAIL:

@@ -16,6 +16,7 @@ RULES = [
     (Floor.DEEPEST_TARGET, [8, 8, 8, 2]),
     (Floor.NEAR, [0, 0, 100, 2]),
     (Floor.FAIL, [np.nan, np.nan, 100, 2]),
+    (Floor.KEEP, [-1, np.inf, 100, 2]),
 ]
 
 
@@ -42,6 +43,6 @@ def test_depth_without_a_disparity_is_nan_and_the_input_untouched():
 
 @pytest.mark.parametrize("floor", ["beyond", 0.0, -1.0])
 def test_an_unknown_floor_lists_the_rules(floor):
-    message = "expected a number > 0 in 1/m or one of farthest, deepest_target, near, fail"
+    message = "expected a number > 0 in 1/m or one of farthest, deepest_target, near, fail, keep"
     with pytest.raises(ConfigError, match=message):
         parse_floor(floor)
