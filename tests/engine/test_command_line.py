@@ -51,7 +51,7 @@ def test_the_oracle_is_exact_on_synthetic_scenes_with_scale_and_shift_spoilt(com
         (["model=ramp"], ["You must specify 'data'", "sample"]),
         (["model=ramp", "data=sample", "resolutoin=384"], ["keys of the configuration: resolution,", "resolution?"]),
         (["model=ramp", "data=sample", "model.resolutio=1"], ["keys of model:", "did you mean resolution?"]),
-        (["model=ramp", "data=sample", "protocol=[metrik]"], ["options in protocol:", "did you mean metric?"]),
+        (["model=ramp", "data=sample", "protocol=[metrik]"], ["options in protocol:", "did you mean metric or"]),
         (["model=ramp", "data=sample", "protocol=[metric]"], ["none of the requested protocols (metric) can score"]),
     ],
 )
