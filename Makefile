@@ -33,7 +33,7 @@ check: $(STAMP) ## lint, format, types, import contracts
 	$(RUN)/lint-imports
 
 bench: $(STAMP) ## measure speed; writes outputs/bench
-	$(RUN)/python -m benchmarks.scoring
+	$(RUN)/python tests/benchmarks/scoring.py --output outputs/bench/scoring.json
 
 clean: ## remove the environment and caches, keep outputs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -1,6 +1,6 @@
 """Time solver and metrics on a batch, here and in the per-image numpy form of the published evaluators.
 
-    python benchmarks/scoring.py [--output scoring.json] [--repeats 9] [--threads 2]
+    python tests/benchmarks/scoring.py [--output scoring.json] [--repeats 9] [--threads 2]
 
 Both run in turn in one process on the same float32 arrays, and the digits must agree. The table shows the best
 time of each, in milliseconds per batch of 16, and the ratio; the file holds every time. The numpy form computes in
