@@ -22,8 +22,7 @@ PROTOCOLS = {
 PLAIN = [
     name
     for name, protocol in PROTOCOLS.items()
-    if protocol.score_on == "valid"
-    and not {"whdr", "pair_accuracy", "f_score_10cm", "dbe_accuracy"} & set(protocol.metric_names)
+    if protocol.score_on == "valid" and not any(metric.requires for metric in protocol.metrics)
 ]
 SCALE_FREE = ["median_scaled", "scale", "moge_scale_invariant", "unidepth_si", "robodepth", "metric3d_median"]
 AFFINE_DEPTH = ["affine_depth", "marigold", "marigold_eth3d", "moge_affine", "unidepth_ssi", "metric3d_global"]

@@ -53,6 +53,7 @@ def make_batch():
         index=(0, 1, 2),
         group=("",) * 3,
         point_pairs=torch.tensor([[[1, 2, 3, 4, 1], [5, 6, 0, 0, -1]]]).expand(3, 2, 5),
+        segments=torch.randint(0, 3, depth.shape, generator=generator),
     )
     values = depth**0.9 + 0.1 * torch.rand(depth.shape, generator=generator)
     return Prediction(values=values, space=OutputSpace.METRIC_DEPTH, input_size=(1, 1)), sample

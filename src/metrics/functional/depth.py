@@ -32,12 +32,12 @@ def abs_rel_moge(errors: Residuals) -> PerImage:
 
 def sq_rel(errors: Residuals) -> PerImage:
     """Squared relative error: mean of (p - g)^2 / g. Metres, lower is better. Eigen et al. 2014, as in their code."""
-    return errors.mean(errors.difference * errors.relative)
+    return errors.mean_product(errors.difference, errors.relative)
 
 
 def sq_rel_kitti(errors: Residuals) -> PerImage:
     """Squared relative error of the KITTI devkit: mean of (p - g)^2 / g^2. Fraction, lower is better."""
-    return errors.mean(errors.relative.square())
+    return errors.mean_product(errors.relative, errors.relative)
 
 
 def mae(errors: Residuals) -> PerImage:
@@ -112,7 +112,7 @@ def silog_half(errors: Residuals) -> PerImage:
 def _centred(errors: Residuals) -> Map:
     """Return e - mean(e); 0 where not valid."""
     mean = errors.mean(errors.log_ratio)[:, None, None, None]
-    return (errors.log_ratio - mean) * errors.inside
+    return masked.filled(errors.log_ratio - mean, errors.valid, 0.0)
 
 
 def i_mae(errors: Residuals) -> PerImage:
@@ -156,9 +156,7 @@ def delta(errors: Residuals, *, threshold: float) -> PerImage:
 
     Ladicky et al. 2014; Eigen et al. 2014.
     """
-    below = masked.count(errors.worse_ratio < threshold)
-    not_valid = errors.valid[0].numel() - errors.n  # their ratio is 1
-    return (below - not_valid) / errors.n
+    return errors.count_below(threshold) / errors.n
 
 
 def delta1_error(errors: Residuals) -> PerImage:

@@ -35,11 +35,6 @@ class Residuals:
         return torch.where(broken, torch.nan, n.double())
 
     @functools.cached_property
-    def inside(self) -> Map:
-        """1 where valid, 0 elsewhere."""
-        return self.valid.double()
-
-    @functools.cached_property
     def difference(self) -> Map:
         """Signed error p - g in metres; 0 where not valid."""
         return self.depth - self.target
@@ -77,10 +72,21 @@ class Residuals:
         """Mean magnitude over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
         return self.mean(values.abs())
 
+    def mean_product(self, x: Map, y: Map) -> PerImage:
+        """Mean of x y over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
+        product: Tensor = torch.linalg.vecdot(x.flatten(1), y.flatten(1))
+        return product / self.n
+
     def root_mean_square(self, values: Map) -> PerImage:
         """Root of the mean square over the valid pixels of values that are 0 elsewhere; NaN for an empty mask."""
-        norm: Tensor = torch.linalg.vector_norm(values.flatten(1), dim=1)
-        return norm / self.n.sqrt()
+        return self.mean_product(values, values).sqrt()
+
+    def count_below(self, threshold: float) -> PerImage:
+        """Number of valid pixels whose worse ratio is strictly below a threshold > 1, (b,)."""
+        # a comparison written as numbers is vectorised on the CPU, one that makes booleans is not
+        below = torch.lt(self.worse_ratio, threshold, out=torch.empty_like(self.worse_ratio))
+        everywhere = below.flatten(1).sum(1)
+        return everywhere - (self.valid[0].numel() - self.n)  # where not valid the ratio is 1
 
 
 def residuals(depth: Map, target: Map, valid: Bool[Tensor, "b 1 h w"]) -> Residuals:
