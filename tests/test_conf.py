@@ -95,3 +95,6 @@ def test_the_fingerprint_names_the_measurement_only():
     other = ["resolution=384", "seed=1", "limit=1", "protocol=[affine_disparity]", "data.depth_range=[0.1,9]"]
     assert {digest(word) for word in same} == {fingerprint(measurement(base))}
     assert len({digest(word) for word in other} | {digest()}) == len(other) + 1
+    midas = "protocol=[midas]"
+    assert digest(midas) == digest(midas, "protocol.midas.traps=[]", "protocol.midas.source=elsewhere")
+    assert digest(midas) != digest(midas, "protocol.midas.version=2")

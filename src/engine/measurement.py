@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.records.fingerprint import fingerprint
 
 _MEASURED = ("model", "data", "protocol", "resolution", "seed", "limit")
+_PROSE = ("source", "traps")  # of protocols: words about a number, not part of it
 
 
 def measurement(cfg: DictConfig) -> dict[str, Any]:
@@ -15,7 +16,11 @@ def measurement(cfg: DictConfig) -> dict[str, Any]:
     Interpolations stay as written: `${paths.data_dir}/nyu` names the same data on every machine. Trainer, logger,
     batch size and paths are left out, so more devices or another disk lead to the same folder.
     """
-    return {key: _plain(cfg._get_node(key)) for key in _MEASURED}
+    measured = {key: _plain(cfg._get_node(key)) for key in _MEASURED}
+    for protocol in measured["protocol"].values():
+        for prose in _PROSE:
+            protocol.pop(prose, None)
+    return measured
 
 
 def _plain(node: Any) -> Any:
