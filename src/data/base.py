@@ -4,7 +4,6 @@ import abc
 import collections
 import dataclasses
 import functools
-import math
 import multiprocessing
 from collections.abc import Sequence
 from typing import Any
@@ -154,8 +153,8 @@ def as_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
         ConfigError: if it is none.
     """
     nearest, farthest = bounds
-    if not 0 <= nearest < farthest < math.inf:  # records are JSON, which has no word for infinity
-        msg = f"{name}: expected 0 <= nearest < farthest, finite, in metres, got {tuple(bounds)}"
+    if not 0 <= nearest < farthest:
+        msg = f"{name}: expected 0 <= nearest < farthest in metres, got {tuple(bounds)}"
         raise ConfigError(msg)
     return float(nearest), float(farthest)
 

@@ -101,11 +101,9 @@ def test_ground_truth_of_another_size_is_refused_and_never_resampled():
         dataset[0]
 
 
-@pytest.mark.parametrize(
-    "depth_range", [(-1.0, 10.0), (5.0, 5.0), (10.0, 1.0), (0.0, float("nan")), (0.0, float("inf"))]
-)
+@pytest.mark.parametrize("depth_range", [(-1.0, 10.0), (5.0, 5.0), (10.0, 1.0), (0.0, float("nan"))])
 def test_impossible_ranges_are_refused(depth_range):
-    with pytest.raises(ConfigError, match="depth_range: expected 0 <= nearest < farthest, finite, in metres, got"):
+    with pytest.raises(ConfigError, match="depth_range: expected 0 <= nearest < farthest in metres, got"):
         Numbered(1, depth_range=depth_range)
 
 
