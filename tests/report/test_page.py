@@ -10,9 +10,10 @@ import pytest
 from src.records.aggregate import Estimate, estimates
 from src.records.reader import read_cell
 from src.records.schema import MetricInfo
+from src.report.axis import axis
 from src.report.cells import find
 from src.report.leaderboard import build_tables
-from src.report.page import axis, render_page
+from src.report.page import render_page
 
 Make = Callable[..., Path]
 VOID = {"meta", "link", "img", "br", "hr", "input"}
