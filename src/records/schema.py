@@ -22,7 +22,9 @@ class SampleRecord:
         group: slice of the split in reports; "" for none.
         protocol: protocol name.
         protocol_version: its version.
-        status: ok; skipped (no valid pixel: the data's fault); failed (non-finite prediction: the model's fault).
+        status: ok; skipped (no valid pixel, or an unreadable file: the data's fault); failed (non-finite prediction:
+            the model's fault).
+        reason: why the files of a skipped image could not be read; "" for every image that was read.
         valid_pixels: number of pixels scored.
         scale: fitted scale, or None where undefined.
         shift: fitted shift, metres or 1/m as the protocol fits, or None where undefined.
@@ -45,6 +47,7 @@ class SampleRecord:
     weights: dict[str, float] = dataclasses.field(default_factory=dict)
     input_size: tuple[int, int]
     seconds: float
+    reason: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ class RunManifest:
         expected: images in the run.
         limited: only a part of the split was asked for: never ranked.
         scored, skipped, failed: protocol -> number of images.
+        unreadable: images whose files could not be read and that are skipped under every protocol: never ranked.
         seed: of stochastic models.
         world_size: processes.
         device: name of the accelerator or processor.
@@ -133,3 +137,4 @@ class RunManifest:
     versions: dict[str, str]
     started: str
     finished: str
+    unreadable: int = 0
