@@ -1,6 +1,7 @@
 """Every yaml composes, and binds to the constructor it names."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,13 @@ def test_model_binds_and_hides_no_default(model):
 
 
 @pytest.mark.parametrize("data", choices("data"))
-def test_data_binds_and_hides_no_default(data):
-    node = composed("model=ramp", f"data={data}").data
+def test_data_binds_hides_no_default_and_names_its_family(data):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        node = compose(f"data/{data}").data  # the group alone, which is twice as fast
     bind(node, data)
     show_all(node, data)
+    family = node.get("family", get_object(node["_target_"]).family)
+    assert re.fullmatch(r"[a-z][a-z0-9]*", family), f"{data}: expected a family such as nyu or kitti, got {family!r}"
 
 
 @pytest.mark.parametrize("protocol", choices("protocol"))

@@ -44,7 +44,7 @@ class Frame:
 
 
 class DepthDataset(Dataset[Sample], abc.ABC):
-    """Base of all data sets. A subclass sets `depth_range` and writes `index` and `read`.
+    """Base of all data sets. A subclass sets `family` and `depth_range` and writes `index` and `read`.
 
     Its docstring is the data sheet: source, licence, counts, units, crop, range, citation.
 
@@ -56,6 +56,10 @@ class DepthDataset(Dataset[Sample], abc.ABC):
         valid_range: the same for ground truth; a subclass may set another one, where published numbers clip predictions
             to a range that ground truth need not lie in.
     """
+
+    family: str = ""
+    """The data set that all variants are of, in lower case, as model cards list what a model was trained on: `nyu`,
+    `kitti`. Empty where that is not known, which leaves open whether a model has seen it."""
 
     def __init__(self, *, depth_range: Sequence[float]) -> None:
         self.depth_range = as_range("depth_range", depth_range)

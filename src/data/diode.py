@@ -36,6 +36,7 @@ class DIODE(PublishedDataset):
         valid_range: (nearest, farthest) in metres of ground truth that counts, beside the mask.
     """
 
+    family = "diode"
     origin = (
         "DIODE's validation images and depth, val.tar.gz unpacked or gunzipped (diode-dataset.org), or Marigold's "
         "diode_val.tar (share.phys.ethz.ch/~pf/bingkedata/marigold/evaluation_dataset)"

@@ -37,6 +37,7 @@ class ETH3D(PublishedDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "eth3d"
     origin = (
         "ETH3D's training images and depth, multi_view_training_dslr_jpg.7z and multi_view_training_dslr_depth.7z "
         "unpacked into one folder (eth3d.net/datasets), or Marigold's eth3d.tar "

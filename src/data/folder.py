@@ -40,6 +40,8 @@ class Folder(DepthDataset):
         depth_key: which array of .npz or channel of .exr files, where they hold several.
     """
 
+    family = "own"
+
     def __init__(
         self,
         *,

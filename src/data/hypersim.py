@@ -48,6 +48,7 @@ class HyperSim(PublishedDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "hypersim"
     origin = "HyperSim's scenes, unpacked, beside metadata_images_split_scene_v1.csv (github.com/apple/ml-hypersim)"
 
     def __init__(

@@ -39,6 +39,7 @@ class IBims(PublishedDataset):
         valid_range: (nearest, farthest) in metres of ground truth that counts, beside the masks.
     """
 
+    family = "ibims"
     origin = "iBims-1's ibims1_core_mat.zip (mediatum.ub.tum.de/1455541)"
 
     def __init__(

@@ -80,6 +80,7 @@ class KITTI(PublishedDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "kitti"
     origin = (
         "KITTI's raw recordings, 2011_09_26 to 2011_10_03 with their calibration "
         "(cvlibs.net/datasets/kitti/raw_data.php), or Marigold's kitti_eigen_split_test.tar "

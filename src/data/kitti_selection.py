@@ -28,6 +28,7 @@ class KITTISelection(PublishedDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "kitti"
     origin = "KITTI's data_depth_selection.zip (cvlibs.net/datasets/kitti/eval_depth.php)"
 
     def pairs(self) -> Mapping[str, Sequence[str]]:

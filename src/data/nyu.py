@@ -48,6 +48,8 @@ class NYU(DepthDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "nyu"
+
     def __init__(
         self,
         *,

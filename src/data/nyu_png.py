@@ -14,6 +14,8 @@ from src.data.published import PublishedDataset, per_metre, read_image, read_sto
 class _NYUPictures(PublishedDataset):
     """Pairs of colour image and 16-bit depth in millimetres."""
 
+    family = "nyu"
+
     def __init__(
         self, *, root: str | Path, count: int, crop: Sequence[int] | None, depth_range: Sequence[float]
     ) -> None:

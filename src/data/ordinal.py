@@ -35,6 +35,7 @@ class DA2K(PublishedDataset):
         count: images in the set, or None to take as many as are annotated.
     """
 
+    family = "da2k"
     origin = "DA-2K.zip (huggingface.co/datasets/depth-anything/DA-2K)"
 
     def __init__(self, *, root: str | Path, count: int | None) -> None:
@@ -103,6 +104,7 @@ class DIW(PublishedDataset):
         count: images in the set.
     """
 
+    family = "diw"
     origin = (
         "DIW_test.csv and the folder DIW_test of Depth in the Wild (www-personal.umich.edu/~wfchen/depth-in-the-wild)"
     )

@@ -35,6 +35,8 @@ class BuiltInSample(DepthDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "middlebury"
+
     def index(self) -> Sequence[str]:
         """The one image."""
         return ("motorcycle",)

@@ -28,6 +28,7 @@ class ScanNet(PublishedDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "scannet"
     origin = (
         "Marigold's 800 frames of ScanNet, scannet/scannet_val_sampled_800_1.tar "
         "(share.phys.ethz.ch/~pf/bingkedata/marigold/evaluation_dataset; accept ScanNet's terms of use first)"

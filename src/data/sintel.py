@@ -41,6 +41,7 @@ class Sintel(PublishedDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "sintel"
     origin = (
         "MPI-Sintel-training_images.zip and MPI-Sintel-depth-training-20150305.zip, unpacked into one folder "
         "(sintel.is.tue.mpg.de)"

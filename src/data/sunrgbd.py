@@ -38,6 +38,7 @@ class SUNRGBD(PublishedDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "sunrgbd"
     origin = "SUNRGBD.zip and SUNRGBDtoolbox.zip, unpacked into one folder (rgbd.cs.princeton.edu)"
 
     def __init__(self, *, root: str | Path, count: int, depth: str, depth_range: Sequence[float]) -> None:

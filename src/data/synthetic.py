@@ -30,6 +30,8 @@ class Synthetic(DepthDataset):
         depth_range: (nearest, farthest) in metres.
     """
 
+    family = "synthetic"
+
     def __init__(
         self, *, n: int, size: Sequence[int], seed: int, styles: Sequence[str], depth_range: Sequence[float]
     ) -> None:
