@@ -4,6 +4,7 @@ Rules are those of the MiDaS-style `Resize` transform that MiDaS, ZoeDepth and D
 (github.com/isl-org/MiDaS midas/transforms.py) and of Marigold's processing resolution.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch.nn.functional as F  # noqa: N812
@@ -71,9 +72,7 @@ def resize(
     return F.interpolate(values, size, mode=mode, align_corners=align_corners, antialias=antialias)
 
 
-def normalise(
-    image: Float[Tensor, "b 3 h w"], mean: tuple[float, float, float], std: tuple[float, float, float]
-) -> Float[Tensor, "b 3 h w"]:
+def normalise(image: Float[Tensor, "b 3 h w"], mean: Sequence[float], std: Sequence[float]) -> Float[Tensor, "b 3 h w"]:
     """Subtract the channel means and divide by the channel standard deviations."""
     shape = (1, 3, 1, 1)
     return (image - image.new_tensor(mean).reshape(shape)) / image.new_tensor(std).reshape(shape)

@@ -1,5 +1,6 @@
 """Depth Anything v1 and v2: DINOv2 encoder and DPT decoder, relative or metric."""
 
+import dataclasses
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,13 +13,14 @@ from transformers import DepthAnythingForDepthEstimation
 
 from src.core.errors import CheckpointError
 from src.core.prediction import OutputSpace
-from src.core.resize import IMAGENET_MEAN, IMAGENET_STD, Bound, normalise, resize, to_unit_range
+from src.core.resize import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_unit_range
 from src.model.names import DEPTH_ANYTHING, Rule
 from src.model.network import NetworkModel
 
 SPACE_OF_TYPE = {"relative": OutputSpace.AFFINE_DISPARITY, "metric": OutputSpace.METRIC_DEPTH}
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class DepthAnything(NetworkModel):
     """Depth Anything (Yang et al., CVPR 2024) and Depth Anything V2 (Yang et al., NeurIPS 2024).
 
@@ -27,7 +29,7 @@ class DepthAnything(NetworkModel):
     DINOv2's own interpolation of the position embedding, prediction brought back bilinearly. Both versions share the
     network; V1 takes features from the last four layers of the encoder, V2 from all over it.
 
-    Args:
+    Attributes:
         weights, revision, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
         space: "affine_disparity" of the relative checkpoints or "metric_depth" of the metric ones.
         align_corners: whether corners stay corners when the prediction is brought to the size of the image: as in the
@@ -39,30 +41,12 @@ class DepthAnything(NetworkModel):
     unused_weights = (r"^neck\.fusion_stage\.layers\.0\.residual_layer1\.", r"mask_token$")
     multiple = 14
 
-    def __init__(
-        self,
-        *,
-        space: str,
-        align_corners: bool,
-        weights: str,
-        revision: str | None,
-        target_size: Sequence[int],
-        bound: Bound,
-        resolution: int | str,
-        architecture: Mapping[str, Any],
-        seed: int,
-    ) -> None:
-        super().__init__(
-            weights=weights,
-            revision=revision,
-            target_size=target_size,
-            bound=bound,
-            resolution=resolution,
-            architecture=architecture,
-            seed=seed,
-        )
+    space: dataclasses.InitVar[str]
+    align_corners: bool
+
+    def __post_init__(self, space: str) -> None:
+        super().__post_init__()
         self.space = OutputSpace.named(space)
-        self.align_corners = align_corners
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Check also that the checkpoint predicts in the declared space.

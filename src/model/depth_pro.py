@@ -1,7 +1,7 @@
 """Depth Pro: metric depth through an estimate of the focal length."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Never
 
 import torch
@@ -11,13 +11,14 @@ from transformers import DepthProForDepthEstimation
 
 from src.core.errors import CheckpointError, ConfigError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
-from src.core.resize import HALF, Bound, normalise, resize, to_unit_range
+from src.core.resize import HALF, normalise, resize, to_unit_range
 from src.core.sample import Sample
 from src.model.network import NetworkModel
 
 _NEAREST_INVERSE, _FARTHEST_INVERSE = 1e4, 1e-4  # in 1/m
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class DepthPro(NetworkModel):
     """Depth Pro (Bochkovskii et al., ICLR 2025).
 
@@ -26,7 +27,7 @@ class DepthPro(NetworkModel):
     and scaled by the width of the image over the focal length. The released weights are a retrained reference, not
     those behind the paper's numbers.
 
-    Args:
+    Attributes:
         weights, revision, target_size, bound, architecture, seed: see `NetworkModel`.
         resolution: "default"; the network's patches fix its input size.
         focal_length: "predicted" by the network's own head, then also given as a camera in the prediction, or that of
@@ -44,34 +45,16 @@ class DepthPro(NetworkModel):
     )
     multiple = 1
 
-    def __init__(
-        self,
-        *,
-        focal_length: str,
-        weights: str,
-        revision: str | None,
-        target_size: Sequence[int],
-        bound: Bound,
-        resolution: int | str,
-        architecture: Mapping[str, Any],
-        seed: int,
-    ) -> None:
-        super().__init__(
-            weights=weights,
-            revision=revision,
-            target_size=target_size,
-            bound=bound,
-            resolution=resolution,
-            architecture=architecture,
-            seed=seed,
-        )
-        if resolution != "default" or focal_length not in ("predicted", "ground_truth"):
+    focal_length: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resolution != "default" or self.focal_length not in ("predicted", "ground_truth"):
             msg = (
                 "depth_pro: expected resolution=default and a focal_length that is predicted or ground_truth, got "
-                f"resolution={resolution}, focal_length={focal_length}"
+                f"resolution={self.resolution}, focal_length={self.focal_length}"
             )
             raise ConfigError(msg)
-        self.focal_length = focal_length
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Check also that the checkpoint can estimate the focal length.

@@ -1,6 +1,7 @@
 """MiDaS with encoders from timm: v2, v2.1, and what of v3.1 the transformers library cannot load."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Never
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from src.core.errors import CheckpointError
 from src.core.prediction import OutputSpace
-from src.core.resize import Bound, normalise, resize, to_unit_range
+from src.core.resize import normalise, resize, to_unit_range
 from src.model.loading import fill_network
 from src.model.names import MIDAS_V2_LARGE, MIDAS_V2_SMALL, SWIN, Rule, rename
 from src.model.network import NetworkModel
@@ -28,13 +29,14 @@ _UNREAD = (
 )
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class MiDaSTimm(NetworkModel):
     """MiDaS v2, v2.1 large and small, and v3.1 with Swin (Ranftl et al., TPAMI 2022; Birkl et al., arXiv 2307.14460).
 
     Follows the original repository (github.com/isl-org/MiDaS, midas/model_loader.py and run.py): float bicubic
     resampling without antialiasing to multiples of 32, prediction brought back bicubically.
 
-    Args:
+    Attributes:
         weights: file or address of a file of the release, or "random".
         revision, target_size, bound, resolution, seed: see `NetworkModel`; there is nothing on the hub to revise.
         mean: of the channels, 0 to 1, that is subtracted from the image.
@@ -45,30 +47,8 @@ class MiDaSTimm(NetworkModel):
     space = OutputSpace.AFFINE_DISPARITY
     multiple = 32
 
-    def __init__(
-        self,
-        *,
-        mean: Sequence[float],
-        std: Sequence[float],
-        weights: str,
-        revision: str | None,
-        target_size: Sequence[int],
-        bound: Bound,
-        resolution: int | str,
-        architecture: Mapping[str, Any],
-        seed: int,
-    ) -> None:
-        super().__init__(
-            weights=weights,
-            revision=revision,
-            target_size=target_size,
-            bound=bound,
-            resolution=resolution,
-            architecture=architecture,
-            seed=seed,
-        )
-        self.mean = (mean[0], mean[1], mean[2])
-        self.std = (std[0], std[1], std[2])
+    mean: Sequence[float]
+    std: Sequence[float]
 
     def build(self) -> "MidasNet":
         """Return the network in the declared architecture."""

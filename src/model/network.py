@@ -2,13 +2,14 @@
 
 import abc
 import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from src.core.errors import CheckpointError
 from src.core.resize import Bound, bounded_size
-from src.model.base import DepthModel, Provenance, parse_resolution
+from src.model.base import DepthModel, Provenance, Resolution, parse_resolution
 from src.model.hub import RANDOM, locate, read_index
 from src.model.loading import convert_network, load_network
 from src.model.names import Rule, rename, split_attention
@@ -16,12 +17,15 @@ from src.model.randomise import randomise
 from src.model.release import digest_of, is_release, locate_release, read_release
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class NetworkModel(DepthModel):
     """Base of the families that see an image at a size that follows a rule. A subclass writes `infer`.
 
     Building and loading are those of a class of the transformers library; a family of another kind overrides them.
+    The settings of a family are the fields of a dataclass, in the types of a yaml: a subclass with settings of its own
+    adds fields, and the constructor takes those of all its bases.
 
-    Args:
+    Attributes:
         weights: hub id, local folder, file or address of a file in the layout of the authors' release, or "random" for
             seeded random weights. Files and random weights come in the architecture below.
         revision: commit, tag or branch of a hub id; null for its main branch. The resolved commit is recorded.
@@ -38,27 +42,19 @@ class NetworkModel(DepthModel):
     """Regular expressions of keys that may be missing or left over because no forward pass reads them."""
     multiple: ClassVar[int]
 
-    network: Any
+    weights: str
+    revision: str | None
+    target_size: Sequence[int]
+    bound: Bound
+    resolution: Resolution
+    architecture: Mapping[str, Any]
+    seed: int
 
-    def __init__(
-        self,
-        *,
-        weights: str,
-        revision: str | None,
-        target_size: Sequence[int],
-        bound: Bound,
-        resolution: int | str,
-        architecture: Mapping[str, Any],
-        seed: int,
-    ) -> None:
+    network: Any = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self.weights = weights
-        self.revision = revision
-        self.target_size = (target_size[0], target_size[1])
-        self.bound = bound
-        self.resolution = parse_resolution(resolution)
-        self.architecture = architecture
-        self.seed = seed
+        self.resolution = parse_resolution(self.resolution)
         self._loaded_revision = ""
 
     def load(self) -> None:

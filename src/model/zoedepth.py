@@ -1,7 +1,8 @@
 """ZoeDepth: MiDaS with metric bins, fine-tuned for depth in metres indoors, outdoors or both."""
 
+import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,11 +12,12 @@ from torch import Tensor, nn
 from transformers import ZoeDepthForDepthEstimation
 
 from src.core.prediction import OutputSpace
-from src.core.resize import HALF, Bound, normalise, resize, to_unit_range
+from src.core.resize import HALF, normalise, resize, to_unit_range
 from src.model.names import ZOEDEPTH, Rule
 from src.model.network import NetworkModel
 
 
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class ZoeDepth(NetworkModel):
     """ZoeDepth (Bhat et al., arXiv 2302.12288) as its authors evaluate it, or as they let others use it.
 
@@ -28,7 +30,7 @@ class ZoeDepth(NetworkModel):
     A model with two heads sends each image, and each mirrored image, to the head that its own router votes for. The
     library and the original sum the votes of a batch, so that neighbours in a batch would change a result.
 
-    Args:
+    Attributes:
         weights, revision, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
         pad: whether to work as in inference mode, with a reflected border around the image; `bound` should then be
             "minimal", which keeps the aspect.
@@ -49,32 +51,9 @@ class ZoeDepth(NetworkModel):
     )
     multiple = 32
 
-    def __init__(
-        self,
-        *,
-        pad: bool,
-        mirror: bool,
-        bin_range: Sequence[float] | None,
-        weights: str,
-        revision: str | None,
-        target_size: Sequence[int],
-        bound: Bound,
-        resolution: int | str,
-        architecture: Mapping[str, Any],
-        seed: int,
-    ) -> None:
-        super().__init__(
-            weights=weights,
-            revision=revision,
-            target_size=target_size,
-            bound=bound,
-            resolution=resolution,
-            architecture=architecture,
-            seed=seed,
-        )
-        self.pad = pad
-        self.mirror = mirror
-        self.bin_range = bin_range
+    pad: bool
+    mirror: bool
+    bin_range: Sequence[float] | None
 
     def release_names(self) -> Sequence[Rule]:
         """Those of the files ZoeD_M12_{N,K,NK}.pt."""
