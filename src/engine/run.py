@@ -22,6 +22,7 @@ from src.engine.environment import is_first_process, quieten
 from src.engine.lock import sole_writer
 from src.engine.manifest import build_manifest, collect_reports
 from src.engine.measurement import measurement
+from src.engine.panels import PanelWriter
 from src.engine.scoring import ScoringCallback
 from src.protocol import EvalProtocol
 from src.records.aggregate import summarise
@@ -133,6 +134,7 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
         started=started,
         finished=_now(),
     )
+    PanelWriter(folder, count=cfg.panels, total=len(plan.sample_ids)).close(plan.scoring.judge(records))
     write_json(folder / SUMMARY_FILE, summary)
     write_manifest(folder, manifest)
     return Cell(folder=folder, manifest=manifest, records=records)

@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from src.core.aligned import Aligned
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
 from src.engine.environment import device_name, quieten
 from src.engine.interrupt import Interrupt
-from src.engine.panels import PanelWriter
+from src.engine.panels import PanelWriter, judge
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
 from src.records.schema import SampleRecord
 from src.records.writer import RecordWriter, finite, write_json
@@ -33,7 +35,7 @@ class ScoringCallback(Callback):
         protocols: by name; all of them support the model's output space.
         folder: of the cell.
         fingerprint: of the measurement; processes that disagree on it refuse to score together.
-        panels: number of images whose pictures are kept.
+        panels: number of images spread over the split whose pictures are kept, besides the worst, median and best.
 
     Attributes:
         kept: records of images that an earlier, interrupted run of this cell has scored.
@@ -43,12 +45,13 @@ class ScoringCallback(Callback):
         self.protocols = dict(protocols)
         self.folder = folder
         self.fingerprint = fingerprint
-        self.panels = PanelWriter(folder, count=panels)
+        self.panels = panels
         self.kept: Sequence[SampleRecord] = ()
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
         self._interrupt = Interrupt()
         self._writer: RecordWriter | None = None
+        self._panels: PanelWriter | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check that all processes compute the same measurement, and make arithmetic repeatable."""
@@ -69,6 +72,9 @@ class ScoringCallback(Callback):
         """Open this process's file of records."""
         self._interrupt.watch()
         self._writer = RecordWriter(self.folder, trainer.global_rank)
+        total = len(trainer.datamodule.sample_ids)  # type: ignore[attr-defined]
+        self._panels = PanelWriter(self.folder, count=self.panels, total=total)
+        self._panels.resume(self.judge(self.kept))
         for name, metric in self._metrics.items():
             metric.to(pl_module.device)
             if trainer.is_global_zero:
@@ -90,18 +96,31 @@ class ScoringCallback(Callback):
         images = sum(len(sample) for sample in batch)
         seconds = self._clock.inferred(pl_module.device) / max(images, 1)  # a process may have one empty batch
         predictions: tuple[Prediction, ...] = outputs
+        assert self._writer is not None  # noqa: S101  # opened in on_predict_start
+        assert self._panels is not None  # noqa: S101  # likewise
         for sample, prediction in zip(batch, predictions, strict=True):
             scores = {name: protocol.evaluate(prediction, sample) for name, protocol in self.protocols.items()}
             for name, metric in self._metrics.items():
                 metric.update(scores[name], sample)
-            self._write(sample, prediction, scores, seconds)
-            if self.panels.wants(sample):
-                aligned = {name: protocol.align(prediction, sample) for name, protocol in self.protocols.items()}
-                self.panels.write(sample, aligned)
+            records = self._records(sample, prediction, scores, seconds)
+            self._panels.offer(sample, self.judge(records), partial(self._align, prediction, sample))
+            self._writer.write(records)
+            self._panels.settle()
         self._clock.finished(images)
         self._interrupt.check()
 
-    def _write(self, sample: Sample, prediction: Prediction, scores: Mapping[str, Scores], seconds: float) -> None:
+    def judge(self, records: Iterable[SampleRecord]) -> dict[int, float]:
+        """Return how bad images are by the first metric of the first protocol: index -> value, larger for worse."""
+        name, protocol = next(iter(self.protocols.items()))
+        metric = protocol.metrics[0]
+        return judge(records, name, metric=metric.name, higher_is_better=bool(metric.higher_is_better))
+
+    def _align(self, prediction: Prediction, sample: Sample) -> dict[str, Aligned]:
+        return {name: protocol.align(prediction, sample) for name, protocol in self.protocols.items()}
+
+    def _records(
+        self, sample: Sample, prediction: Prediction, scores: Mapping[str, Scores], seconds: float
+    ) -> list[SampleRecord]:
         columns = torch.cat([_columns(score) for score in scores.values()], dim=1)
         rows: list[list[float]] = columns.tolist()
         records = []
@@ -126,8 +145,7 @@ class ScoringCallback(Callback):
                         seconds=seconds,
                     )
                 )
-        assert self._writer is not None  # noqa: S101  # opened in on_predict_start
-        self._writer.write(records)
+        return records
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the file and leave this process's report; returns when every process has done so."""
