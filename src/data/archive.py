@@ -3,16 +3,29 @@
 import abc
 import functools
 import os
-import tarfile
+import stat
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from src.core.errors import DataError
+from src.data import tar_index
 
 _SHOWN = 3
+
+
+class MissingFilesError(DataError):
+    """A set that is not whole.
+
+    Attributes:
+        names: of all files that are missing.
+    """
+
+    def __init__(self, message: str, names: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class Tree(abc.ABC):
@@ -36,18 +49,30 @@ class Tree(abc.ABC):
         """Whether there is a file of this name."""
 
     @abc.abstractmethod
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, first: int = -1) -> bytes:
         """Return the content of one file.
+
+        Args:
+            name: of the file.
+            first: only so many bytes from its start; -1 for all.
 
         Raises:
             DataError: if there is no such file or it cannot be read; the message names tree and file.
+        """
+
+    @abc.abstractmethod
+    def stamp(self, name: str) -> str:
+        """Return what changes when the content of one file does: its place, size and time of change.
+
+        Raises:
+            DataError: if there is no such file.
         """
 
     def require(self, names: Sequence[str]) -> None:
         """Check that files are there.
 
         Raises:
-            DataError: that counts those that are not and names the first.
+            MissingFilesError: that counts those that are not and names the first.
         """
         missing = [name for name in names if not self.exists(name)]
         if missing:
@@ -55,7 +80,7 @@ class Tree(abc.ABC):
                 f"{self.path}: {len(missing)} of {len(names)} files are missing, the first: {missing[:_SHOWN]}; "
                 "complete the download, or point to where the complete set lies"
             )
-            raise DataError(msg)
+            raise MissingFilesError(msg, missing)
 
     def _clean(self, name: str) -> str:
         """The one spelling of a name.
@@ -78,26 +103,48 @@ class Folder(Tree):
 
     def names(self) -> Sequence[str]:
         """All files at any depth, sorted."""
-        return sorted(
-            (Path(root) / file).relative_to(self.path).as_posix()
-            for root, _, files in os.walk(self.path, followlinks=True)
-            for file in files
-        )
+        return sorted((folder / file).relative_to(self.path).as_posix() for folder, file in _walk(self.path))
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""
         return (self.path / self._clean(name)).is_file()
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, first: int = -1) -> bytes:
         """Return the content of one file."""
-        path = self.path / self._clean(name)
-        if not path.is_file():
-            raise self._absent(name)
+        path = self._existing(name)
         try:
-            return path.read_bytes()
+            with path.open("rb") as file:
+                return file.read(first)
         except OSError as error:
             msg = f"{path}: expected a readable file: {error}"
             raise DataError(msg) from error
+
+    def stamp(self, name: str) -> str:
+        """Return place, size and time of change of one file."""
+        return _stamp(self._existing(name))
+
+    def _existing(self, name: str) -> Path:
+        path = self.path / self._clean(name)
+        if not path.is_file():
+            raise self._absent(name)
+        return path
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, str]]:
+    """Folder and name of each file, through links; a link that leads back up is entered once."""
+    seen: set[tuple[int, int]] = set()
+    for folder, below, files in os.walk(root, followlinks=True):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            below.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield from ((Path(folder), file) for file in files)
+
+
+def _stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}"
 
 
 class Tar(Tree):
@@ -111,12 +158,10 @@ class Tar(Tree):
         """Whether there is a file of this name."""
         return self._clean(name) in self._index
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, first: int = -1) -> bytes:
         """Return the content of one file."""
-        try:
-            start, size = self._index[self._clean(name)]
-        except KeyError:
-            raise self._absent(name) from None
+        start, size = self._place(name)
+        size = size if first < 0 else min(first, size)
         with self.path.open("rb") as file:
             file.seek(start)
             content = file.read(size)
@@ -125,23 +170,20 @@ class Tar(Tree):
             raise DataError(msg)
         return content
 
-    @functools.cached_property
-    def _index(self) -> dict[str, tuple[int, int]]:
-        """Offset and size of each file; of files stored twice the last, as unpacking would leave it."""
+    def stamp(self, name: str) -> str:
+        """Return place, size and time of change of the archive, and the place of the file in it."""
+        return f"{_stamp(self.path)}|{self._place(name)}"
+
+    def _place(self, name: str) -> tuple[int, int]:
         try:
-            with tarfile.open(self.path, "r:") as archive:
-                members = archive.getmembers()
-        except (tarfile.TarError, OSError, EOFError) as error:
-            msg = f"{self.path}: expected an uncompressed .tar: {error}; download it again, or gunzip it once"
-            raise DataError(msg) from error
-        for member in members:
-            if member.issym() or member.islnk() or member.issparse():
-                msg = (
-                    f"{self.path}: expected plain files only, but {member.name!r} is a link or sparse file; unpack the "
-                    "archive, or pack it again with tar --dereference --hard-dereference"
-                )
-                raise DataError(msg)
-        return {self._clean(member.name): (member.offset_data, member.size) for member in members if member.isfile()}
+            return self._index[self._clean(name)]
+        except KeyError:
+            raise self._absent(name) from None
+
+    @functools.cached_property
+    def _index(self) -> tar_index.Places:
+        """Offset and size of each file."""
+        return {self._clean(name): place for name, place in tar_index.find_places(self.path).items()}
 
 
 class Zip(Tree):
@@ -159,17 +201,26 @@ class Zip(Tree):
         """Whether there is a file of this name."""
         return self._clean(name) in self._opened()[1]
 
-    def read(self, name: str) -> bytes:
-        """Return the content of one file."""
+    def read(self, name: str, first: int = -1) -> bytes:
+        """Return the content of one file, checked against the archive's checksum where it is read whole."""
         archive, index = self._opened()
-        clean = self._clean(name)
-        if clean not in index:
-            raise self._absent(name)
         try:
-            return archive.read(index[clean])
+            with archive.open(self._member(name, index)) as file:
+                return file.read(first)
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
             msg = f"{self.path}: expected a readable file {name!r}: {error}; download the archive again"
             raise DataError(msg) from error
+
+    def stamp(self, name: str) -> str:
+        """Return place, size and time of change of the archive, and name and checksum of the file in it."""
+        member = self._member(name, self._opened()[1])
+        return f"{_stamp(self.path)}|{member.filename}|{member.CRC:08x}"
+
+    def _member(self, name: str, index: dict[str, zipfile.ZipInfo]) -> zipfile.ZipInfo:
+        try:
+            return index[self._clean(name)]
+        except KeyError:
+            raise self._absent(name) from None
 
     def _opened(self) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
         """The archive as this process opened it: a forked child would move the file position of its parent."""
@@ -179,6 +230,10 @@ class Zip(Tree):
             except (zipfile.BadZipFile, OSError) as error:
                 msg = f"{self.path}: expected a readable .zip: {error}; download it again"
                 raise DataError(msg) from error
+            links = [member.filename for member in archive.infolist() if stat.S_ISLNK(member.external_attr >> 16)]
+            if links:
+                msg = f"{self.path}: expected plain files only, but {links[0]!r} is a link; unpack the archive"
+                raise DataError(msg)
             index = {self._clean(member.filename): member for member in archive.infolist() if not member.is_dir()}
             self._open = (os.getpid(), archive, index)
         return self._open[1], self._open[2]

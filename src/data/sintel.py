@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from src.core.errors import ConfigError, DataError
 from src.data.archive import Tree
 from src.data.base import Frame
-from src.data.published import PublishedDataset, read_image
+from src.data.published import PublishedDataset, read_image, read_stored
 
 RENDERINGS = ("final", "clean")
 
@@ -65,22 +65,10 @@ class Sintel(PublishedDataset):
         camera = depth.replace("depth/", "camdata_left/").replace(".dpt", ".cam")
         return Frame(
             image=read_image(self.tree, image),
-            depth=_read_depth(self.tree, depth),
+            depth=read_stored(self.tree, depth),
             intrinsics=_read_camera(self.tree, camera) if self.tree.exists(camera) else None,
             group=self.sample_ids[i].split("/")[0],
         )
-
-
-def _read_depth(tree: Tree, name: str) -> Float32[np.ndarray, "h w"]:
-    content = tree.read(name)
-    w, h = np.frombuffer(content[4:12], "<i4") if len(content) > 12 else (0, 0)
-    if content[:4] != _TAG or min(w, h) < 1 or len(content) != 12 + 4 * int(w) * int(h):
-        msg = (
-            f"{tree.path / name}: expected a Sintel depth map (tag 202021.25, width, height, float32 values), got "
-            f"{len(content)} bytes for {w} x {h}; download it again"
-        )
-        raise DataError(msg)
-    return np.frombuffer(content[12:], "<f4").reshape(h, w).astype(np.float32)
 
 
 def _read_camera(tree: Tree, name: str) -> Float32[np.ndarray, "3 3"]:

@@ -1,10 +1,13 @@
 import io
 import re
 import zipfile
+from pathlib import Path
 
+import h5py
 import numpy as np
 import OpenEXR
 import pytest
+import scipy.io
 from PIL import Image
 
 from src.core.errors import DataError
@@ -18,6 +21,11 @@ def write_exr(path, channels, **header):
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
     with OpenEXR.File(header, channels) as file:
         file.write(str(path))
+
+
+def dpt(values):
+    h, w = values.shape
+    return np.float32(202021.25).tobytes() + np.array([w, h], "<i4").tobytes() + values.tobytes()
 
 
 def same_bits(left, right):
@@ -178,6 +186,13 @@ def test_truncated_files_are_refused(tmp_path, suffix, kept):
             Image.fromarray((values * 65535).astype(np.uint16)).save(path)
         case ".exr":
             write_exr(path, {"Z": values})
+        case ".dpt":
+            path.write_bytes(dpt(values))
+        case ".mat":
+            scipy.io.savemat(path, {"depth": values}, do_compression=True)
+        case _:
+            with h5py.File(path, "w") as file:
+                file.create_dataset("depth", data=values, compression="gzip")
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(DataError, match=rf"map\{suffix}: expected"):
@@ -227,6 +242,48 @@ def test_bytes_of_an_archive_read_like_the_file(tmp_path, suffix):
         read_map(path, content=content[:20])
 
 
-def test_an_exr_in_an_archive_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"map\.exr: expected an \.exr in a folder, .* unpack it"):
-        read_map(tmp_path / "map.exr", content=b"")
+def test_an_exr_from_an_archive_is_read_from_its_bytes(tmp_path):
+    write_exr(tmp_path / "map.exr", {"Z": AWKWARD})
+    content = (tmp_path / "map.exr").read_bytes()
+    assert same_bits(read_map(Path("packed/map.exr"), content=content), AWKWARD)
+    with pytest.raises(DataError, match=r"packed/map\.exr: expected a readable \.exr map, but the file is damaged"):
+        read_map(Path("packed/map.exr"), content=content[:60])
+
+
+@pytest.mark.parametrize("in_archive", [False, True])
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_matlab_files_of_both_kinds_show_rows_first(tmp_path, version, in_archive):
+    path = tmp_path / "map.mat"
+    if version == "5":
+        scipy.io.savemat(path, {"depth": AWKWARD, "label": "kitchen"})
+    else:  # as MATLAB writes it: HDF5 behind a header, columns first
+        with h5py.File(path, "w", userblock_size=512) as file:
+            file["depth"] = AWKWARD.T
+            file["#refs#/a"] = np.ones((2, 2))
+        with path.open("r+b") as file:
+            file.write(b"MATLAB 7.3 MAT-file")
+    content = path.read_bytes() if in_archive else None
+    assert same_bits(read_map(path, content=content), AWKWARD)
+    assert same_bits(read_map(path, content=content, key="depth"), AWKWARD)
+    with pytest.raises(DataError, match=r"map\.mat: expected the array 'z', got \['depth'\]"):
+        read_map(path, content=content, key="z")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".hdf5"])
+def test_hdf5_arrays_are_selected_by_path(tmp_path, suffix):
+    path = tmp_path / f"map{suffix}"
+    with h5py.File(path, "w") as file:
+        file["camera/depth"] = AWKWARD
+        file.create_dataset("camera/packed", data=AWKWARD + 1, compression="gzip")
+    assert same_bits(read_map(path, key="camera/depth"), AWKWARD)
+    with pytest.raises(DataError, match=r"expected one array, or a key naming one, got \['camera/depth', 'camera/pac"):
+        read_map(path)
+
+
+def test_a_dpt_is_float32_behind_tag_and_size(tmp_path):
+    content = dpt(AWKWARD)
+    (tmp_path / "map.dpt").write_bytes(content)
+    assert same_bits(read_map(tmp_path / "map.dpt"), AWKWARD)
+    for damaged in (b"", content[:-1], b"HEIP" + content[4:], content[:4] + bytes(8)):
+        with pytest.raises(DataError, match=r"map\.dpt: expected a readable \.dpt map \(tag 202021\.25"):
+            read_map(Path("map.dpt"), content=damaged)

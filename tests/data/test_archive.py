@@ -1,6 +1,9 @@
 import io
+import json
 import multiprocessing
+import os
 import pickle
+import stat
 import sys
 import tarfile
 import zipfile
@@ -10,7 +13,8 @@ import numpy as np
 import pytest
 
 from src.core.errors import DataError
-from src.data.archive import open_tree
+from src.data import tar_index
+from src.data.archive import MissingFilesError, open_tree
 
 FILES = {
     f"{folder}/{k}.bin": np.random.default_rng(k).bytes(20_000 * k)
@@ -50,8 +54,32 @@ def test_folders_are_no_files(tree):
 
 def test_missing_files_are_counted_and_the_first_named(tree):
     tree.require(list(FILES))
-    with pytest.raises(DataError, match=r"set.*: 4 of 22 files are missing, the first: \['0', '1', '2'\]; complete"):
+    with pytest.raises(
+        MissingFilesError, match=r"set.*: 4 of 22 files are missing, the first: \['0', '1', '2'\]; complete"
+    ) as caught:
         tree.require([*FILES, *"0123"])
+    assert caught.value.names == ("0", "1", "2", "3")
+
+
+def test_the_start_of_a_file_is_read_alone(tree):
+    assert tree.read("a b/3.bin", 100) == FILES["a b/3.bin"][:100]
+    assert tree.read("a b/0.bin", 100) == b""
+    assert tree.read("a b/1.bin", 10**9) == FILES["a b/1.bin"]
+
+
+def test_the_stamp_of_a_file_changes_with_its_content(tmp_path, pack, form):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "x").write_bytes(b"one")
+    (tmp_path / "set" / "y").write_bytes(b"one")
+    root = pack(tmp_path / "set", form)
+    stamp, other = (open_tree(root, origin="").stamp(name) for name in "xy")
+    assert stamp != other
+    assert open_tree(root, origin="").stamp("./x") == stamp
+    with pytest.raises(DataError, match="expected a file 'z' in it"):
+        open_tree(root, origin="").stamp("z")
+    file = {"folder": tmp_path / "set" / "x"}.get(form, tmp_path / f"set.{form}")
+    os.utime(file, ns=(1, 1))
+    assert open_tree(root, origin="").stamp("x") != stamp
 
 
 @pytest.mark.parametrize("name", ["../set/a b/1.bin", "/etc/passwd", "a b/../../x", "a\0b"])
@@ -79,6 +107,22 @@ def test_links_in_a_tar_are_refused(tmp_path, kind):
     write_tar(tmp_path / "t.tar", (link, b""))
     with pytest.raises(DataError, match=r"plain files only, but 'link' is a link .* pack it again with tar --deref"):
         open_tree(tmp_path / "t.tar", origin="").names()
+
+
+def test_links_in_a_zip_are_refused(tmp_path):
+    link = zipfile.ZipInfo("a/link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(DataError, match=r"z\.zip: expected plain files only, but 'a/link' is a link"):
+        open_tree(tmp_path / "z.zip", origin="").names()
+
+
+def test_a_link_that_leads_back_up_is_entered_once(tmp_path):
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    (tmp_path / "set" / "a" / "x").write_bytes(b"x")
+    (tmp_path / "set" / "a" / "up").symlink_to(tmp_path / "set")
+    assert open_tree(tmp_path / "set", origin="").names() == ["a/x"]
 
 
 def test_links_in_a_folder_are_followed(tmp_path):
@@ -176,3 +220,78 @@ def test_damaged_content_in_a_zip_names_the_file(tmp_path):
     (tmp_path / "s.zip").write_bytes(content)
     with pytest.raises(DataError, match=r"s\.zip: expected a readable file 'x/y\.png': Bad CRC-32"):
         open_tree(tmp_path / "s.zip", origin="").read("x/y.png")
+
+
+@pytest.fixture
+def large_tar(tmp_path):
+    """An archive that is worth an index: file k holds the number k."""
+    members = [(tarfile.TarInfo(f"d/{k:04d}"), b"%d" % k) for k in range(tar_index.WORTH_KEEPING)]
+    write_tar(tmp_path / "s.tar", *members)
+    return tmp_path / "s.tar"
+
+
+@pytest.fixture
+def walks(monkeypatch):
+    """The archives whose headers were walked."""
+    walked, walk = [], tar_index._walk
+    monkeypatch.setattr(tar_index, "_walk", lambda path: walked.append(path) or walk(path))
+    return walked
+
+
+def read_number(path, k):
+    return int(open_tree(path, origin="").read(f"d/{k:04d}"))
+
+
+def test_a_large_tar_is_walked_once_for_all_runs(large_tar, walks):
+    assert [read_number(large_tar, k) for k in (0, 7, 999)] == [0, 7, 999]
+    assert walks == [large_tar]
+    assert tar_index.index_file(large_tar).is_file()
+
+
+def test_a_small_tar_is_not_worth_an_index(tmp_path):
+    write_tar(tmp_path / "s.tar", (tarfile.TarInfo("d/0000"), b"3"))
+    assert read_number(tmp_path / "s.tar", 0) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["s.tar"]
+
+
+def test_the_index_of_another_state_of_the_archive_is_not_believed(large_tar, walks):
+    read_number(large_tar, 0)
+    members = [(tarfile.TarInfo(f"d/{k:04d}"), b"%d" % (k + 1)) for k in range(tar_index.WORTH_KEEPING)]
+    write_tar(large_tar, *members)
+    assert read_number(large_tar, 7) == 8
+    assert len(walks) == 2
+
+
+def damaged_indices():
+    yield "empty", lambda _: b""
+    yield "cut off", lambda text: text[:-10]
+    yield "flipped", lambda text: text.replace(b'"d/0007": [', b'"d/0007": [1')
+    yield "no json", lambda text: b"\xff" + text
+    yield "another format", lambda text: text.replace(b'"format": 1', b'"format": 0')
+    yield "other content", lambda _: json.dumps([]).encode()
+
+
+@pytest.mark.parametrize("damage", [pytest.param(change, id=name) for name, change in damaged_indices()])
+def test_a_damaged_index_is_made_anew(large_tar, walks, damage):
+    read_number(large_tar, 0)
+    index = tar_index.index_file(large_tar)
+    whole = index.read_bytes()
+    index.write_bytes(damage(whole))
+    assert read_number(large_tar, 7) == 7
+    assert len(walks) == 2
+    assert index.read_bytes() == whole
+
+
+def test_without_leave_to_write_there_is_no_index_and_no_error(large_tar, walks, monkeypatch):
+    def refuse(path, content):
+        raise PermissionError(13, "read-only file system", str(path))
+
+    monkeypatch.setattr(tar_index, "replace_file", refuse)
+    assert [read_number(large_tar, k) for k in (0, 7)] == [0, 7]
+    assert len(walks) == 2
+
+
+def test_runs_that_start_together_all_find_the_files(large_tar):
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda k: read_number(large_tar, k), range(24))) == list(range(24))
+    assert sorted(path.name for path in large_tar.parent.iterdir()) == [".s.tar.index", "s.tar"]

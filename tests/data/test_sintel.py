@@ -63,7 +63,7 @@ def test_cameras_may_be_left_out(tmp_path):
 def test_other_files_are_refused_by_name(tmp_path, content):
     write(tmp_path)
     (tmp_path / "depth" / f"{NAMES[0]}.dpt").write_bytes(content)
-    with pytest.raises(DataError, match=r"alley_1/frame_0001\.dpt: expected a Sintel depth map"):
+    with pytest.raises(DataError, match=r"alley_1/frame_0001\.dpt: expected a readable \.dpt map"):
         sintel(tmp_path)[0]
 
 
