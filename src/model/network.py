@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from src.core.errors import CheckpointError
 from src.core.resize import Bound, bounded_size
-from src.model.base import DepthModel, Provenance, Resolution, parse_resolution
+from src.model.base import DepthModel, Provenance, parse_resolution
 from src.model.hub import RANDOM, locate, read_index
 from src.model.loading import convert_network, load_network
 from src.model.names import Rule, rename, split_attention
@@ -46,7 +46,7 @@ class NetworkModel(DepthModel):
     revision: str | None
     target_size: Sequence[int]
     bound: Bound
-    resolution: Resolution
+    resolution: int | str
     architecture: Mapping[str, Any]
     seed: int
 
@@ -54,7 +54,7 @@ class NetworkModel(DepthModel):
 
     def __post_init__(self) -> None:
         super().__init__()
-        self.resolution = parse_resolution(self.resolution)
+        parse_resolution(self.resolution)  # a word that is none is refused before weights are read
         self._loaded_revision = ""
 
     def load(self) -> None:
@@ -127,11 +127,12 @@ class NetworkModel(DepthModel):
 
     def input_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Apply the size rule to the (height, width) of an image."""
-        if self.resolution == "native":
+        resolution = parse_resolution(self.resolution)
+        if resolution == "native":
             return bounded_size(size, size, bound="stretch", multiple=self.multiple)
         height, width = self.target_size
-        if self.resolution != "default":
-            height, width = self.resolution, round(self.resolution * width / height)
+        if resolution != "default":
+            height, width = resolution, round(resolution * width / height)
         return bounded_size(size, (height, width), bound=self.bound, multiple=self.multiple)
 
     @property
