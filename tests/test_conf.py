@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from src.engine.measurement import measurement, register_resolvers
+from src.model.cards import read_card
+from src.records.card import parse_card
 from src.records.fingerprint import fingerprint
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -48,9 +50,12 @@ def show_all(node: DictConfig, where: str) -> None:
 
 @pytest.mark.parametrize("model", choices("model"))
 def test_model_binds_and_hides_no_default(model):
-    node = composed(f"model={model}", "data=sample").model
-    bind(node, model)
-    show_all(node, model)
+    cfg = composed(f"model={model}", "data=sample")
+    bind(cfg.model, model)
+    show_all(cfg.model, model)
+    if "architecture" in cfg.model:
+        assert cfg.card, f"{model} ships a network: write conf/card/{model}.yaml, see src/records/card.py"
+        assert parse_card(OmegaConf.to_container(cfg.card), of=model) == read_card(CONF, model)
 
 
 @pytest.mark.parametrize("data", choices("data"))
@@ -94,7 +99,7 @@ def test_the_fingerprint_names_the_measurement_only():
 
     same = [
         "batch_size=9", "num_workers=0", "force=true", "panels=0", "trainer=ddp_cpu", "logger=csv",
-        "paths.output_dir=/elsewhere", "paths.data_dir=/elsewhere",
+        "paths.output_dir=/elsewhere", "paths.data_dir=/elsewhere", "card=midas",
     ]  # fmt: skip
     other = ["resolution=384", "seed=1", "limit=1", "protocol=[affine_disparity]", "data.depth_range=[0.1,9]"]
     assert {digest(word) for word in same} == {fingerprint(measurement(base))}

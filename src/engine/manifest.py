@@ -1,5 +1,6 @@
 """Assemble what is known about a complete cell."""
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from src.engine.environment import git_revision, versions
 from src.engine.measurement import measurement
 from src.engine.scoring import rank_report
 from src.protocol import EvalProtocol
+from src.records.card import parse_card
 from src.records.fingerprint import fingerprint
 from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
 
@@ -28,11 +30,22 @@ def collect_reports(folder: Path) -> list[dict[str, Any]]:
     return reports
 
 
+def model_card(cfg: DictConfig) -> dict[str, Any]:
+    """Return the card of the model as plain values; an empty one of a model that has none.
+
+    Raises:
+        ConfigError: if it is no card.
+    """
+    content: dict[str, Any] = OmegaConf.to_container(cfg.card, resolve=True)  # type: ignore[assignment]
+    return dataclasses.asdict(parse_card(content, of=HydraConfig.get().runtime.choices["model"])) if content else {}
+
+
 def build_manifest(
     cfg: DictConfig,
     *,
     model: LightningModule,
     datamodule: LightningDataModule,
+    card: dict[str, Any],
     protocols: Mapping[str, EvalProtocol],
     not_applicable: Sequence[str],
     records: Sequence[SampleRecord],
@@ -46,6 +59,7 @@ def build_manifest(
         cfg: the composed configuration.
         model: as built; what is known only after loading comes from the reports.
         datamodule: as built.
+        card: of the model, see `model_card`.
         protocols: those that were scored.
         not_applicable: names of those that cannot score the model's output space.
         records: all of the cell.
@@ -65,6 +79,8 @@ def build_manifest(
         fingerprint=fingerprint(measurement(cfg)),
         config=measured,  # type: ignore[arg-type]
         output_space=str(model.space),
+        card=card,
+        data_family=dataset.family,
         **reports[0]["provenance"],
         protocols={name: _protocol_info(protocol, dataset.depth_range) for name, protocol in protocols.items()},
         not_applicable=list(not_applicable),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-_HYDRA_GROUPS = {"hydra"}
+_NOT_CHOSEN = {"hydra", "card"}  # a card comes with its model; `python -m src.model list` shows them
 
 
 def overview(conf: Path, config: str) -> str:
@@ -14,7 +14,7 @@ def overview(conf: Path, config: str) -> str:
     """
     primary = conf / f"{config}.yaml"
     lines = [_first_comment(primary), ""]
-    for group in sorted(folder for folder in conf.iterdir() if folder.is_dir() and folder.name not in _HYDRA_GROUPS):
+    for group in sorted(folder for folder in conf.iterdir() if folder.is_dir() and folder.name not in _NOT_CHOSEN):
         choices = sorted(group.rglob("*.yaml"))
         if not choices:
             continue

@@ -20,7 +20,7 @@ from src.core.sample import Sample
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
 from src.engine.environment import is_first_process, quieten
 from src.engine.lock import sole_writer
-from src.engine.manifest import build_manifest, collect_reports
+from src.engine.manifest import build_manifest, collect_reports, model_card
 from src.engine.measurement import measurement
 from src.engine.panels import PanelWriter
 from src.engine.scoring import ScoringCallback
@@ -41,6 +41,7 @@ class _Plan:
     model: LightningModule
     datamodule: LightningDataModule
     sample_ids: tuple[str, ...]
+    card: dict[str, Any]
     protocols: dict[str, EvalProtocol]
     not_applicable: list[str]
     scoring: ScoringCallback
@@ -99,6 +100,7 @@ def _plan(cfg: DictConfig, folder: Path) -> _Plan:
         model=model,
         datamodule=datamodule,
         sample_ids=datamodule.sample_ids,  # type: ignore[attr-defined]
+        card=model_card(cfg),
         protocols=protocols,
         not_applicable=not_applicable,
         scoring=scoring,
@@ -127,6 +129,7 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
         cfg,
         model=plan.model,
         datamodule=plan.datamodule,
+        card=plan.card,
         protocols=plan.protocols,
         not_applicable=plan.not_applicable,
         records=records,

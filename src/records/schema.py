@@ -88,6 +88,8 @@ class RunManifest:
         fingerprint: hash of the measurement; names the folder.
         config: the resolved configuration of the measurement.
         output_space: of the model's predictions.
+        card: fields of the model's `ModelCard`; empty if it has none.
+        data_family: name of the data set that the variant is of, as in the training data of cards; "" if unknown.
         weights: hub id, path or "none".
         revision: exact revision of the weights, "" if none.
         random_weights: the weights are untrained: never ranked.
@@ -138,3 +140,5 @@ class RunManifest:
     started: str
     finished: str
     unreadable: int = 0
+    card: dict[str, Any] = dataclasses.field(default_factory=dict)
+    data_family: str = ""

@@ -10,6 +10,7 @@ from hydra.utils import instantiate
 
 from src.core.prediction import OutputSpace
 from src.model.base import DepthModel
+from src.model.cards import read_card
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
@@ -92,6 +93,8 @@ def test_input_size_and_architecture_are_the_published_ones(name):
         network = model.build()
     count = sum(parameter.numel() for parameter in network.parameters()) / 1e6
     assert count == pytest.approx(millions, abs=0.1 if millions % 1 else 1.5)
+    card = read_card(CONF, name)
+    assert (card.parameters_m, card.output_space) == (pytest.approx(count, abs=0.06), model.space.value)
 
 
 @pytest.mark.parametrize("name", MARIGOLDS)
@@ -101,6 +104,8 @@ def test_marigold_has_the_parameters_of_stable_diffusion_2(name):
         parts = UNet2DConditionModel(**architecture["unet"]), AutoencoderKL(**architecture["vae"])
     count = sum(parameter.numel() for part in parts for parameter in part.parameters()) / 1e6
     assert count == pytest.approx(949.5, abs=1)
+    card = read_card(CONF, name)
+    assert (card.parameters_m, card.output_space) == (pytest.approx(count, abs=0.06), "affine_depth")
 
 
 @pytest.mark.parametrize(
