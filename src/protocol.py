@@ -1,11 +1,11 @@
 """EvalProtocol: a published way to score, as a versioned object."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -21,7 +21,7 @@ from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
 from src.metrics.depth import PixelMetric
 from src.metrics.per_image import PerImage
-from src.records.schema import SampleRecord
+from src.records.table import Scored
 
 LEAST_DEPTH: Final = 1e-6
 """Metres. Marigold's floor below every clip; keeps logarithms finite where a data variant starts at 0 m."""
@@ -265,16 +265,13 @@ class ProtocolMetric(PerImage):
         weights = torch.stack([scores.weights.get(name, one) for name in scores.errors], 1)
         super().update(values, index, weights)
 
-    def restore(self, records: Sequence[SampleRecord]) -> None:
+    def restore(self, scored: Scored) -> None:
         """Add what an earlier, interrupted run has recorded under this protocol."""
-        if not records:
-            return
-        errors = [[record.errors[name] for name in self.columns] for record in records]
-        values = [[math.nan if value is None else value for value in row] for row in errors]
-        weights = [[record.weights.get(name, 1.0) for name in self.columns] for record in records]
-        index = torch.tensor([record.index for record in records], device=self.device)
+        one = np.ones(len(scored))
+        values = np.stack([scored.errors[name] for name in self.columns], axis=1)
+        weights = np.stack([scored.weights.get(name, one) for name in self.columns], axis=1)
         super().update(
-            torch.tensor(values, dtype=torch.float64, device=self.device),
-            index,
-            torch.tensor(weights, dtype=torch.float64, device=self.device),
+            torch.from_numpy(values).to(self.device),
+            torch.from_numpy(scored.index).to(self.device),
+            torch.from_numpy(weights).to(self.device),
         )

@@ -15,8 +15,10 @@ _PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "transformers"
 
 def versions() -> dict[str, str]:
     """Versions of Python, of this package and of the libraries that make numbers."""
-    installed = {package: importlib.metadata.version(package) for package in ("leadline", *_PACKAGES)}
-    return {"python": platform.python_version(), **installed}
+    installed = {distribution.name: distribution.version for distribution in importlib.metadata.distributions()}
+    # a checkout may be run without having been installed
+    known = {package: installed.get(package, "") for package in ("leadline", *_PACKAGES)}
+    return {"python": platform.python_version(), **known}
 
 
 def git_revision() -> str:

@@ -17,7 +17,8 @@ from src.engine.scoring import rank_report
 from src.protocol import EvalProtocol
 from src.records.card import parse_card
 from src.records.fingerprint import fingerprint
-from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
+from src.records.schema import MetricInfo, ProtocolInfo, RunManifest
+from src.records.table import Scored
 
 
 def collect_reports(folder: Path) -> list[dict[str, Any]]:
@@ -48,7 +49,7 @@ def build_manifest(
     card: dict[str, Any],
     protocols: Mapping[str, EvalProtocol],
     not_applicable: Sequence[str],
-    records: Sequence[SampleRecord],
+    scores: Mapping[str, Scored],
     reports: Sequence[Mapping[str, Any]],
     started: str,
     finished: str,
@@ -62,7 +63,7 @@ def build_manifest(
         card: of the model, see `model_card`.
         protocols: those that were scored.
         not_applicable: names of those that cannot score the model's output space.
-        records: all of the cell.
+        scores: of the cell, by protocol.
         reports: one of each process, that of process 0 first.
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601.
@@ -70,7 +71,7 @@ def build_manifest(
     choices = HydraConfig.get().runtime.choices
     dataset = datamodule.dataset  # type: ignore[attr-defined]
     expected = len(datamodule.sample_ids)  # type: ignore[attr-defined]
-    counts = Counter((record.protocol, record.status) for record in records)
+    counts = {name: Counter(scored.status.tolist()) for name, scored in scores.items()}
     measured = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(measurement(cfg))), resolve=True)
     return RunManifest(
         model=choices["model"],
@@ -86,14 +87,14 @@ def build_manifest(
         not_applicable=list(not_applicable),
         expected=expected,
         limited=expected < len(dataset),
-        scored={name: counts[name, "ok"] for name in protocols},
-        skipped={name: counts[name, "skipped"] for name in protocols},
-        failed={name: counts[name, "failed"] for name in protocols},
+        scored={name: counts[name]["ok"] for name in protocols},
+        skipped={name: counts[name]["skipped"] for name in protocols},
+        failed={name: counts[name]["failed"] for name in protocols},
         seed=cfg.seed,
         world_size=len(reports),
         device=reports[0]["device"],
         dtype=reports[0]["precision"],
-        images_per_second=_images_per_second(records, reports),
+        images_per_second=_images_per_second(scores, reports),
         git_revision=git_revision(),
         versions=versions(),
         started=started,
@@ -101,13 +102,12 @@ def build_manifest(
     )
 
 
-def _images_per_second(records: Sequence[SampleRecord], reports: Sequence[Mapping[str, Any]]) -> float:
+def _images_per_second(scores: Mapping[str, Scored], reports: Sequence[Mapping[str, Any]]) -> float:
     """Return the speed of the prediction loop, or of inference alone if a resumed run had nothing left to score."""
     seconds = max(report["seconds"] for report in reports)
     if seconds > 0:
         return float(sum(report["images"] for report in reports) / seconds)
-    by_image = {record.index: record.seconds for record in records}
-    return len(by_image) / sum(by_image.values())
+    return float(1 / next(iter(scores.values())).seconds.mean())
 
 
 def _protocol_info(protocol: EvalProtocol, depth_range: tuple[float, float]) -> ProtocolInfo:

@@ -1,7 +1,6 @@
 """Keep the arrays that the report draws its pictures from, for a few images of a run."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,17 @@ from torch import Tensor
 from src.core.aligned import Aligned
 from src.core.sample import Sample
 from src.engine.gallery import Gallery
-from src.records.schema import PANELS_FOLDER, SampleRecord
+from src.records.schema import PANELS_FOLDER
+from src.records.table import Scored
 
 _LONGER_SIDE = 480
 
 
-def judge(records: Iterable[SampleRecord], protocol: str, *, metric: str, higher_is_better: bool) -> dict[int, float]:
+def judge(scored: Scored, *, metric: str, higher_is_better: bool) -> dict[int, float]:
     """Return how bad each image is by one metric, larger for worse: infinite if failed, NaN if nothing is known."""
-    judged = {}
-    for record in records:
-        if record.protocol == protocol:
-            value = record.errors[metric]
-            known = math.nan if value is None else -value if higher_is_better else value
-            judged[record.index] = math.inf if record.status == "failed" else known
-    return judged
+    errors = scored.errors[metric]
+    bad = np.where(scored.status == "failed", np.inf, -errors if higher_is_better else errors)
+    return dict(zip(scored.index.tolist(), bad.tolist(), strict=True))
 
 
 class PanelWriter:

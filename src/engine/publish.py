@@ -41,7 +41,7 @@ class CsvLogger(Logger):
         """Write one row per protocol and metric."""
         rows = [
             {"protocol": protocol, "metric": metric, **dataclasses.asdict(estimate)}
-            for protocol, by_metric in estimates(cell.records).items()
+            for protocol, by_metric in estimates(cell.scores).items()
             for metric, estimate in by_metric.items()
         ]
         self._path.parent.mkdir(exist_ok=True)

@@ -1,5 +1,6 @@
 """Mirror a cell's results on Weights & Biases."""
 
+import math
 from types import TracebackType
 from typing import Any
 
@@ -56,7 +57,7 @@ class WandbLogger(Logger):
             "random_weights": manifest.random_weights,
             "limited": manifest.limited,
         }
-        for protocol, by_metric in estimates(cell.records).items():
+        for protocol, by_metric in estimates(cell.scores).items():
             for metric, estimate in by_metric.items():
                 summary[f"{protocol}/{metric}"] = estimate.mean
                 summary[f"{protocol}/{metric}_standard_error"] = estimate.standard_error
@@ -68,10 +69,19 @@ class WandbLogger(Logger):
 
 
 def _table(cell: Cell, protocol: str) -> wandb.Table:
-    metrics = list(cell.manifest.protocols[protocol].metrics)
-    rows = [
-        [r.sample_id, r.group, r.status, r.valid_pixels, r.scale, r.shift, *(r.errors[metric] for metric in metrics)]
-        for r in cell.records
-        if r.protocol == protocol
-    ]
-    return wandb.Table(columns=["sample_id", "group", "status", "valid_pixels", "scale", "shift", *metrics], data=rows)
+    scored = cell.scores[protocol]
+    columns = {
+        "sample_id": scored.sample_id,
+        "group": scored.group,
+        "status": scored.status,
+        "valid_pixels": scored.valid_pixels,
+        "scale": scored.scale,
+        "shift": scored.shift,
+        **scored.errors,
+    }
+    rows = zip(*(_without_nan(column.tolist()) for column in columns.values()), strict=True)
+    return wandb.Table(columns=list(columns), data=[list(row) for row in rows])
+
+
+def _without_nan(values: list[Any]) -> list[Any]:
+    return [None if isinstance(value, float) and math.isnan(value) else value for value in values]

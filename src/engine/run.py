@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from src.protocol import EvalProtocol
 from src.records.aggregate import summarise
 from src.records.fingerprint import fingerprint
 from src.records.reader import Cell, is_complete, read_cell
-from src.records.schema import CONFIG_FILE, SUMMARY_FILE, SampleRecord
+from src.records.schema import CONFIG_FILE, SUMMARY_FILE
+from src.records.table import Scored
 from src.records.writer import clear, merge, read_kept, recover, write_json, write_manifest
 
 log = logging.getLogger(__name__)
@@ -47,10 +48,12 @@ class _Plan:
     scoring: ScoringCallback
     trainer: Trainer
 
-    def predict(self, kept: Sequence[SampleRecord]) -> None:
+    def predict(self, kept: Mapping[str, Scored]) -> None:
         """Score what an earlier, interrupted run has not."""
         self.scoring.kept = kept
-        self.datamodule.done = frozenset(record.index for record in kept)  # type: ignore[attr-defined]
+        # every protocol has the same images
+        done: list[int] = next((scored.index.tolist() for scored in kept.values()), [])
+        self.datamodule.done = frozenset(done)  # type: ignore[attr-defined]
         self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
 
 
@@ -108,13 +111,13 @@ def _plan(cfg: DictConfig, folder: Path) -> _Plan:
     )
 
 
-def _resume(cfg: DictConfig, folder: Path, plan: _Plan) -> tuple[SampleRecord, ...]:
+def _resume(cfg: DictConfig, folder: Path, plan: _Plan) -> dict[str, Scored]:
     """Return what an interrupted run of this cell has scored; nothing if the cell is to be run again from the start."""
     if cfg.force:
         clear(folder)
     kept = recover(folder, plan.sample_ids, {name: protocol.version for name, protocol in plan.protocols.items()})
     if kept:
-        scored = len(kept) // len(plan.protocols)
+        scored = len(next(iter(kept.values())))
         log.info("Resuming: %d of %d images have been scored before.", scored, len(plan.sample_ids))
     return kept
 
@@ -122,8 +125,8 @@ def _resume(cfg: DictConfig, folder: Path, plan: _Plan) -> tuple[SampleRecord, .
 def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
     """Join what the processes have written, hold it against what they have computed, and close the cell."""
     reports = collect_reports(folder)
-    records = merge(folder, len(reports), plan.sample_ids, list(plan.protocols))
-    summary = summarise(records)
+    scores = merge(folder, len(reports), plan.sample_ids, list(plan.protocols))
+    summary = summarise(scores)
     _check_means(summary, reports[0]["means"])
     manifest = build_manifest(
         cfg,
@@ -132,15 +135,15 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
         card=plan.card,
         protocols=plan.protocols,
         not_applicable=plan.not_applicable,
-        records=records,
+        scores=scores,
         reports=reports,
         started=started,
         finished=_now(),
     )
-    PanelWriter(folder, count=cfg.panels, total=len(plan.sample_ids)).close(plan.scoring.judge(records))
+    PanelWriter(folder, count=cfg.panels, total=len(plan.sample_ids)).close(plan.scoring.judge(scores))
     write_json(folder / SUMMARY_FILE, summary)
     write_manifest(folder, manifest)
-    return Cell(folder=folder, manifest=manifest, records=records)
+    return Cell(folder=folder, manifest=manifest, scores=scores)
 
 
 def _applicable(

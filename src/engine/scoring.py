@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from src.engine.interrupt import Interrupt
 from src.engine.panels import PanelWriter, judge
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
 from src.records.schema import SampleRecord
+from src.records.table import Scored, from_records
 from src.records.writer import RecordWriter, finite, write_json
 
 
@@ -38,7 +39,7 @@ class ScoringCallback(Callback):
         panels: number of images spread over the split whose pictures are kept, besides the worst, median and best.
 
     Attributes:
-        kept: records of images that an earlier, interrupted run of this cell has scored.
+        kept: what an earlier, interrupted run of this cell has scored, by protocol.
     """
 
     def __init__(self, *, protocols: Mapping[str, EvalProtocol], folder: Path, fingerprint: str, panels: int) -> None:
@@ -46,7 +47,7 @@ class ScoringCallback(Callback):
         self.folder = folder
         self.fingerprint = fingerprint
         self.panels = panels
-        self.kept: Sequence[SampleRecord] = ()
+        self.kept: Mapping[str, Scored] = {}
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
         self._interrupt = Interrupt()
@@ -74,11 +75,12 @@ class ScoringCallback(Callback):
         self._writer = RecordWriter(self.folder, trainer.global_rank)
         total = len(trainer.datamodule.sample_ids)  # type: ignore[attr-defined]
         self._panels = PanelWriter(self.folder, count=self.panels, total=total)
-        self._panels.resume(self.judge(self.kept))
+        if self.kept:
+            self._panels.resume(self.judge(self.kept))
         for name, metric in self._metrics.items():
             metric.to(pl_module.device)
-            if trainer.is_global_zero:
-                metric.restore([record for record in self.kept if record.protocol == name])
+            if trainer.is_global_zero and name in self.kept:
+                metric.restore(self.kept[name])
 
     def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Start the clock of the batch."""
@@ -103,17 +105,17 @@ class ScoringCallback(Callback):
             for name, metric in self._metrics.items():
                 metric.update(scores[name], sample)
             records = self._records(sample, prediction, scores, seconds)
-            self._panels.offer(sample, self.judge(records), partial(self._align, prediction, sample))
+            self._panels.offer(sample, self.judge(from_records(records)), partial(self._align, prediction, sample))
             self._writer.write(records)
             self._panels.settle()
         self._clock.finished(images)
         self._interrupt.check()
 
-    def judge(self, records: Iterable[SampleRecord]) -> dict[int, float]:
+    def judge(self, scores: Mapping[str, Scored]) -> dict[int, float]:
         """Return how bad images are by the first metric of the first protocol: index -> value, larger for worse."""
         name, protocol = next(iter(self.protocols.items()))
         metric = protocol.metrics[0]
-        return judge(records, name, metric=metric.name, higher_is_better=bool(metric.higher_is_better))
+        return judge(scores[name], metric=metric.name, higher_is_better=bool(metric.higher_is_better))
 
     def _align(self, prediction: Prediction, sample: Sample) -> dict[str, Aligned]:
         return {name: protocol.align(prediction, sample) for name, protocol in self.protocols.items()}

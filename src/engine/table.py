@@ -18,7 +18,7 @@ def print_cell(cell: Cell, console: Console) -> None:
     table.add_column("metric", no_wrap=True)
     for heading in ("value", "std. error", "scored / skipped / failed"):
         table.add_column(heading, justify="right")
-    for protocol, by_metric in estimates(cell.records).items():
+    for protocol, by_metric in estimates(cell.scores).items():
         info = manifest.protocols[protocol]
         counts = " / ".join(str(count[protocol]) for count in (manifest.scored, manifest.skipped, manifest.failed))
         table.add_section()

@@ -1,13 +1,14 @@
 """From per-image values to a mean that says how sure it is, and whether it may be ranked."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from src.records.schema import RunManifest, SampleRecord
+from src.records.schema import RunManifest
+from src.records.table import Scored
 
 RESAMPLES = 1000
 _DRAWS_AT_ONCE = 4_000_000  # bounds memory: this many indices are drawn together
@@ -36,34 +37,30 @@ class Estimate:
 
 
 def estimates(
-    records: Sequence[SampleRecord], *, resamples: int = RESAMPLES, seed: int = 0
+    scores: Mapping[str, Scored], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, dict[str, Estimate]]:
     """Estimate every metric under every protocol from the records of one cell.
 
     Only images with status `ok` count.
 
     Args:
-        records: of one cell.
+        scores: of one cell, by protocol.
         resamples: bootstrap draws.
         seed: of the draws; cells with equally many images are resampled alike.
 
     Returns:
         Protocol -> metric -> estimate, both in the order of the records.
     """
-    by_protocol: dict[str, list[SampleRecord]] = {}
-    for record in records:
-        by_protocol.setdefault(record.protocol, []).append(record)
     return {
-        protocol: _estimates_of_protocol(group, resamples=resamples, seed=seed)
-        for protocol, group in by_protocol.items()
+        protocol: _estimates_of_protocol(scored, resamples=resamples, seed=seed) for protocol, scored in scores.items()
     }
 
 
-def summarise(records: Sequence[SampleRecord]) -> dict[str, dict[str, dict[str, Any]]]:
+def summarise(scores: Mapping[str, Scored]) -> dict[str, dict[str, dict[str, Any]]]:
     """Return the `estimates` of a cell as plain JSON values."""
     return {
         protocol: {metric: dataclasses.asdict(estimate) for metric, estimate in by_metric.items()}
-        for protocol, by_metric in estimates(records).items()
+        for protocol, by_metric in estimates(scores).items()
     }
 
 
@@ -79,14 +76,12 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
     return tuple(reason for reason, holds in reasons.items() if holds)
 
 
-def _estimates_of_protocol(records: Sequence[SampleRecord], *, resamples: int, seed: int) -> dict[str, Estimate]:
-    metrics = list(dict.fromkeys(metric for record in records for metric in record.errors))
-    ok = [record for record in records if record.status == "ok"]
-    # None becomes NaN
-    values = np.array([[record.errors.get(metric) for metric in metrics] for record in ok], dtype=np.float64)
-    weights = np.array([[record.weights.get(metric, 1.0) for metric in metrics] for record in ok], dtype=np.float64)
-    shape = len(ok), len(metrics)
-    values, weights = values.reshape(shape), weights.reshape(shape)
+def _estimates_of_protocol(scored: Scored, *, resamples: int, seed: int) -> dict[str, Estimate]:
+    metrics = list(scored.errors)
+    ok = scored.select(scored.status == "ok")
+    one = np.ones(len(ok))
+    values = np.stack([ok.errors[metric] for metric in metrics], axis=1)
+    weights = np.stack([ok.weights.get(metric, one) for metric in metrics], axis=1)
     weights = np.where(np.isfinite(values), weights, 0.0)
     values = np.where(weights > 0, values, 0.0)
     bounds = _bootstrap_bounds(values, weights, resamples=resamples, seed=seed)

@@ -2,28 +2,30 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from src.core.errors import RecordsError
 from src.records import schema
 from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
+from src.records.table import Scored, read_table
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cell:
     """A complete cell.
 
     Attributes:
         folder: where it lies.
         manifest: everything that is not per image.
-        records: one per image and protocol, ordered by image.
+        scores: protocol -> what its images scored, in columns.
     """
 
     folder: Path
     manifest: RunManifest
-    records: tuple[SampleRecord, ...]
+    scores: Mapping[str, Scored]
 
 
 def find_cells(roots: Sequence[Path]) -> list[Path]:
@@ -36,7 +38,15 @@ def find_cells(roots: Sequence[Path]) -> list[Path]:
         if not root.is_dir():
             msg = f"{root}: expected a folder written by a run, found none; check the path or run an evaluation first"
             raise RecordsError(msg)
-    return sorted({manifest.parent for root in roots for manifest in root.rglob(schema.MANIFEST_FILE)})
+    return sorted({folder for root in roots for folder in _walk(root) if is_complete(folder)})
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Yield folders at and below one; nothing is looked for inside a cell, which may hold thousands of files."""
+    for place, folders, files in os.walk(root):
+        yield Path(place)
+        if schema.MANIFEST_FILE in files:
+            folders.clear()
 
 
 def is_complete(folder: Path) -> bool:
@@ -50,9 +60,7 @@ def read_cell(folder: Path) -> Cell:
     Raises:
         RecordsError: if a file is missing or is not what a run writes.
     """
-    return Cell(
-        folder=folder, manifest=read_manifest(folder), records=tuple(read_records(folder / schema.RECORDS_FILE))
-    )
+    return Cell(folder=folder, manifest=read_manifest(folder), scores=read_table(folder / schema.RECORDS_FILE))
 
 
 def read_manifest(folder: Path) -> RunManifest:
@@ -62,7 +70,7 @@ def read_manifest(folder: Path) -> RunManifest:
         RecordsError: if it is missing, broken or of another layout version.
     """
     path = folder / schema.MANIFEST_FILE
-    content = _parse(_text(path), path)
+    content = _parse(path)
     current = RunManifest.__dataclass_fields__["schema"].default
     if not isinstance(content, dict) or content.get("schema") != current:
         msg = f"{path}: expected a manifest of layout {current}; run the cell again with force=true"
@@ -81,8 +89,8 @@ def _protocol(info: dict[str, Any]) -> ProtocolInfo:
     return ProtocolInfo(**info, clip=clip if clip is None else (clip[0], clip[1]), metrics=metrics)
 
 
-def read_records(path: Path, *, unfinished: bool = False) -> list[SampleRecord]:
-    """Read a file of records.
+def read_records(path: Path, *, unfinished: bool = False) -> Iterator[SampleRecord]:
+    """Read the log of a run, row by row.
 
     Args:
         path: of the file.
@@ -91,35 +99,38 @@ def read_records(path: Path, *, unfinished: bool = False) -> list[SampleRecord]:
     Raises:
         RecordsError: if it is missing, or a line is broken; the message names the line.
     """
-    records = []
-    text = _text(path, errors="replace" if unfinished else "strict")
-    if unfinished:
-        text = text[: text.rfind("\n") + 1]
-    # not splitlines: names may hold other separators of lines
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else (), start=1):
-        content = _parse(line, path, number)
-        try:
-            height, width = content.pop("input_size")
-            records.append(SampleRecord(**content, input_size=(height, width)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"{path}, line {number}: expected a record, but {error}; run the cell again with force=true"
-            raise RecordsError(msg) from error
-    return records
-
-
-def _text(path: Path, errors: str = "strict") -> str:
     try:
-        return path.read_text(encoding="utf-8", errors=errors)
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if unfinished and not line.endswith(b"\n"):
+                    return
+                yield _record(line, path, number)
+    except OSError as error:
         msg = f"{path}: expected a text file written by a run, but {error}"
         raise RecordsError(msg) from error
 
 
-def _parse(text: str, path: Path, line: int = 1) -> Any:
+def _record(line: bytes, path: Path, number: int) -> SampleRecord:
     try:
-        return json.loads(text)
+        content = json.loads(line)
+        height, width = content.pop("input_size")
+        for name in ("depth_pixels", "depth_abs_rel"):
+            content[name] = tuple(content.get(name, ()))
+        return SampleRecord(**content, input_size=(height, width))
     except json.JSONDecodeError as error:
-        msg = (
-            f"{path}, line {line + error.lineno - 1}: expected JSON, but {error.msg}; the file is damaged or truncated"
-        )
+        msg = f"{path}, line {number}: expected JSON, but {error.msg}; the file is damaged or truncated"
+        raise RecordsError(msg) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # bytes that are no UTF-8 are a ValueError
+        msg = f"{path}, line {number}: expected a record, but {error}; run the cell again with force=true"
+        raise RecordsError(msg) from error
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        msg = f"{path}, line {error.lineno}: expected JSON, but {error.msg}; the file is damaged or truncated"
+        raise RecordsError(msg) from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: expected a text file written by a run, but {error}"
         raise RecordsError(msg) from error

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 ImageStatus = Literal["ok", "skipped", "failed"]
 
-RECORDS_FILE = "records.jsonl"
+RECORDS_FILE = "records.parquet"
 MANIFEST_FILE = "manifest.json"
 SUMMARY_FILE = "summary.json"
 CONFIG_FILE = "config.yaml"
@@ -14,7 +14,7 @@ PANELS_FOLDER = "panels"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRecord:
-    """One image under one protocol.
+    """One image under one protocol: a row of the log that a run keeps while it goes. Read back in columns (`table`).
 
     Attributes:
         index: position in the split.
@@ -32,6 +32,8 @@ class SampleRecord:
         weights: metric name -> how much the value counts in the mean, for metrics whose `mean_over` is not images.
         input_size: (height, width) in pixels of what the network saw.
         seconds: inference time of the batch divided by its images.
+        depth_pixels: valid pixels in each bin of depth, () where none were kept.
+        depth_abs_rel: mean abs_rel of those pixels, None where a bin is empty.
     """
 
     index: int
@@ -48,6 +50,8 @@ class SampleRecord:
     input_size: tuple[int, int]
     seconds: float
     reason: str = ""
+    depth_pixels: tuple[int, ...] = ()
+    depth_abs_rel: tuple[float | None, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,7 @@ class RunManifest:
     """Everything about a cell that is not per image; written last, so its presence means the cell is complete.
 
     Attributes:
-        schema: version of this layout.
+        schema: version of this layout; 2 keeps the records in columns.
         model: yaml name of the model, as on the command line.
         data: yaml name of the data variant.
         resolution: as on the command line.
@@ -111,7 +115,7 @@ class RunManifest:
         started, finished: UTC, ISO 8601.
     """
 
-    schema: int = 1
+    schema: int = 2
     model: str
     data: str
     resolution: str

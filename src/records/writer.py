@@ -1,6 +1,7 @@
 """Write records: one file per process while the run goes, one file per cell when it is complete."""
 
 import dataclasses
+import functools
 import json
 import math
 import shutil
@@ -10,10 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+from jaxtyping import Shaped
+
 from src.core.errors import RecordsError
 from src.records import schema
 from src.records.reader import read_records
 from src.records.schema import RunManifest, SampleRecord
+from src.records.table import Scored, from_records, join, read_table, write_table
 
 
 def finite(value: float) -> float | None:
@@ -72,14 +77,14 @@ class RecordWriter:
 
 def kept_file(folder: Path) -> Path:
     """Where the records of an interrupted run wait for its continuation."""
-    return folder / "records.kept.jsonl"
+    return folder / "records.kept.parquet"
 
 
-def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int]) -> tuple[SampleRecord, ...]:
+def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int]) -> dict[str, Scored]:
     """Gather what an interrupted run of this cell has left, so that only the missing images need to be scored.
 
-    Kept are the images with exactly one record under each protocol, under the names and protocol versions of now. A
-    line that a dying process left unfinished is dropped.
+    Kept are the images with a record under each protocol, under the names and protocol versions of now. A line that a
+    dying process left unfinished is dropped.
 
     Args:
         folder: of the cell.
@@ -87,40 +92,59 @@ def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int])
         protocols: version of each protocol to be scored.
 
     Returns:
-        The kept records; also in `kept_file`.
+        The kept records, also in `kept_file`; {} if there are none.
 
     Raises:
         RecordsError: if a file is damaged in any other way.
     """
-    files = [kept_file(folder), *sorted(folder.glob("records.rank*.jsonl"))]
-    by_image: dict[int, dict[str, SampleRecord]] = {}
-    for record in (record for file in files if file.is_file() for record in read_records(file, unfinished=True)):
-        named_alike = record.index < len(expected) and expected[record.index] == record.sample_id
-        if named_alike and protocols.get(record.protocol) == record.protocol_version:
-            by_image.setdefault(record.index, {})[record.protocol] = record
-    whole = [records for _, records in sorted(by_image.items()) if records.keys() == protocols.keys()]
-    kept = tuple(records[protocol] for records in whole for protocol in protocols)
-    _replace(kept_file(folder), "".join(dump(dataclasses.asdict(record)) + "\n" for record in kept))
-    for file in files[1:]:
-        file.unlink()
+    logs = sorted(folder.glob("records.rank*.jsonl"))
+    rows = (record for log in logs for record in read_records(log, unfinished=True))
+    fitting = (record for record in rows if protocols.get(record.protocol) == record.protocol_version)
+    parts = [
+        {protocol: scores[protocol] for protocol in protocols}
+        for scores in (read_kept(folder), from_records(fitting))
+        if protocols.items() <= {name: scored.protocol_version for name, scored in scores.items()}.items()
+    ]
+    joined = {protocol: join([part[protocol] for part in parts]) for protocol in protocols} if parts else {}
+    kept = _whole(joined, np.array(expected))
+    if kept:
+        write_table(kept_file(folder), kept)
+    else:
+        kept_file(folder).unlink(missing_ok=True)
+    for log in logs:
+        log.unlink()
     return kept
 
 
-def read_kept(folder: Path) -> tuple[SampleRecord, ...]:
-    """Read what `recover` has kept."""
-    return tuple(read_records(kept_file(folder)))
+def _whole(scores: Mapping[str, Scored], names: Shaped[np.ndarray, " n"]) -> dict[str, Scored]:
+    """Return the images, named as expected, that every protocol has scored; of several records the last."""
+    usable = {}
+    for protocol, scored in scores.items():
+        inside = scored.index < len(names)
+        named = inside & (names[np.where(inside, scored.index, 0)] == scored.sample_id)
+        own = scored.select(named)
+        usable[protocol] = own.select(np.diff(own.index, append=-1) != 0)
+    whole = functools.reduce(np.intersect1d, (scored.index for scored in usable.values()), np.arange(len(names)))
+    if not len(whole):
+        return {}
+    return {protocol: scored.select(np.isin(scored.index, whole)) for protocol, scored in usable.items()}
+
+
+def read_kept(folder: Path) -> dict[str, Scored]:
+    """Read what `recover` has kept; {} if that is nothing."""
+    return read_table(kept_file(folder)) if kept_file(folder).is_file() else {}
 
 
 def clear(folder: Path) -> None:
     """Remove everything an earlier run of this cell wrote into its folder, the manifest first."""
     (folder / schema.MANIFEST_FILE).unlink(missing_ok=True)
-    for pattern in (schema.RECORDS_FILE, schema.SUMMARY_FILE, schema.CONFIG_FILE, "records.*.jsonl", "*.part"):
+    for pattern in (schema.SUMMARY_FILE, schema.CONFIG_FILE, "records.*", "*.part"):
         for path in folder.glob(pattern):
             path.unlink()
     shutil.rmtree(folder / schema.PANELS_FOLDER, ignore_errors=True)
 
 
-def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Sequence[str]) -> tuple[SampleRecord, ...]:
+def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Sequence[str]) -> dict[str, Scored]:
     """Join the files of all processes, and what was kept of an interrupted run, after checking that nothing is missing.
 
     Args:
@@ -130,31 +154,42 @@ def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Seq
         protocols: the scored protocols, in order.
 
     Returns:
-        All records, ordered by image and protocol, as in the one file that is left.
+        Protocol -> its columns, one row per image, as in the one file that is left.
 
     Raises:
         RecordsError: unless every expected image has exactly one record under each protocol.
     """
-    kept = [kept_file(folder)] if kept_file(folder).is_file() else []
-    files = kept + [rank_file(folder, rank) for rank in range(world_size)]
-    records = [record for file in files for record in read_records(file)]
-    found = Counter((record.index, record.sample_id, record.protocol) for record in records)
+    logs = [rank_file(folder, rank) for rank in range(world_size)]
+    written = from_records(record for log in logs for record in read_records(log))
+    sources = [read_kept(folder), written]
+    parts = {protocol: [scores[protocol] for scores in sources if protocol in scores] for protocol in protocols}
+    scores = {protocol: join(found) for protocol, found in parts.items() if found}
+    names = np.array(expected)
+    if scores.keys() != set(protocols) or not all(_is_exactly(scored, names) for scored in scores.values()):
+        raise RecordsError(_mismatch(folder, scores, expected, protocols))
+    write_table(folder / schema.RECORDS_FILE, scores)
+    for file in (kept_file(folder), *logs):
+        file.unlink(missing_ok=True)
+    return scores
+
+
+def _is_exactly(scored: Scored, names: Shaped[np.ndarray, " n"]) -> bool:
+    return np.array_equal(scored.index, np.arange(len(names))) and np.array_equal(scored.sample_id, names)
+
+
+def _mismatch(folder: Path, scores: Mapping[str, Scored], expected: Sequence[str], protocols: Sequence[str]) -> str:
+    found = Counter(
+        (index, str(name), protocol)
+        for protocol, scored in scores.items()
+        for index, name in zip(scored.index.tolist(), scored.sample_id, strict=True)
+    )
     wanted = Counter((i, name, protocol) for i, name in enumerate(expected) for protocol in protocols)
-    if found != wanted:
-        missing, surplus = wanted - found, found - wanted
-        msg = (
-            f"{folder}: expected each of {len(expected)} images exactly once under each of {len(protocols)} protocols; "
-            f"missing {missing.total()} (first: {next(iter(missing), None)}), "
-            f"too many {surplus.total()} (first: {next(iter(surplus), None)}); run the cell again with force=true"
-        )
-        raise RecordsError(msg)
-    order = {protocol: position for position, protocol in enumerate(protocols)}
-    records.sort(key=lambda record: (record.index, order[record.protocol]))
-    lines = "".join(dump(dataclasses.asdict(record)) + "\n" for record in records)
-    _replace(folder / schema.RECORDS_FILE, lines)
-    for file in files:
-        file.unlink()
-    return tuple(records)
+    missing, surplus = wanted - found, found - wanted
+    return (
+        f"{folder}: expected each of {len(expected)} images exactly once under each of {len(protocols)} protocols; "
+        f"missing {missing.total()} (first: {next(iter(missing), None)}), "
+        f"too many {surplus.total()} (first: {next(iter(surplus), None)}); run the cell again with force=true"
+    )
 
 
 def write_manifest(folder: Path, manifest: RunManifest) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from src.core.errors import RecordsError
 from src.records.reader import Cell, find_cells, read_cell
-from src.records.schema import CONFIG_FILE, MANIFEST_FILE, RECORDS_FILE, ImageStatus
+from src.records.schema import CONFIG_FILE, MANIFEST_FILE, RECORDS_FILE
 
 _STARTED = (CONFIG_FILE, RECORDS_FILE, "records.rank*.jsonl")
 
@@ -60,13 +60,15 @@ def _checked(cell: Cell) -> Cell:
     """Return the cell if its records are the ones that its manifest counts."""
     manifest = cell.manifest
     file = cell.folder / RECORDS_FILE
-    found = Counter((record.protocol, record.status) for record in cell.records)
-    counts: dict[ImageStatus, dict[str, int]] = {
+    found = Counter(
+        (protocol, str(status)) for protocol, scored in cell.scores.items() for status in scored.status.tolist()
+    )
+    counts: dict[str, dict[str, int]] = {
         "ok": manifest.scored,
         "skipped": manifest.skipped,
         "failed": manifest.failed,
     }
-    counted = Counter(
+    counted: Counter[tuple[str, str]] = Counter(
         {(protocol, status): counts[status].get(protocol, 0) for protocol in manifest.protocols for status in counts}
     )
     if found != counted:
@@ -75,18 +77,17 @@ def _checked(cell: Cell) -> Cell:
             "run the cell again with force=true"
         )
         raise RecordsError(msg)
-    for record in cell.records:
-        if record.errors.keys() != manifest.protocols[record.protocol].metrics.keys():
+    for protocol, scored in cell.scores.items():
+        if scored.errors.keys() != manifest.protocols[protocol].metrics.keys():
             msg = (
-                f"{file}: expected the metrics {', '.join(manifest.protocols[record.protocol].metrics)} for image "
-                f"{record.sample_id!r} under {record.protocol}, got {', '.join(record.errors)}; run the cell again "
-                "with force=true"
+                f"{file}: expected the metrics {', '.join(manifest.protocols[protocol].metrics)} under {protocol}, "
+                f"got {', '.join(scored.errors)}; run the cell again with force=true"
             )
             raise RecordsError(msg)
     return cell
 
 
-def _listed(counts: Counter[tuple[str, ImageStatus]]) -> str:
+def _listed(counts: Counter[tuple[str, str]]) -> str:
     return (
         ", ".join(f"{n} {status} under {protocol}" for (protocol, status), n in sorted(counts.items()) if n) or "none"
     )

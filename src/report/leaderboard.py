@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from src.records.aggregate import Estimate, estimates, unranked_because
 from src.records.reader import Cell
-from src.records.schema import ProtocolInfo, RunManifest, SampleRecord
+from src.records.schema import ProtocolInfo, RunManifest
+from src.records.table import Scored
 from src.report.words import alignment, decimals_for
 
 
@@ -86,7 +89,8 @@ class Table:
     @property
     def alignment(self) -> str:
         """What the protocol does to a prediction before scoring it, in words."""
-        shifted = any(record.shift for row in self.rows for record in _under(row.cell, row.protocol))
+        shifts = (row.cell.scores[row.protocol].shift for row in self.rows)
+        shifted = any(bool(np.nan_to_num(shift).any()) for shift in shifts)
         return alignment(self.info.fitted_in, shifted=shifted)
 
     @property
@@ -117,7 +121,7 @@ def build_tables(cells: Iterable[Cell]) -> list[Table]:
     """
     groups: dict[Comparable, list[tuple[Cell, Mapping[str, Estimate]]]] = {}
     for cell in cells:
-        values = estimates(cell.records)
+        values = estimates(cell.scores)
         for protocol in cell.manifest.protocols:
             key = _comparable(cell, protocol)
             groups.setdefault(key, []).append((cell, values[protocol]))
@@ -135,14 +139,13 @@ def _comparable(cell: Cell, protocol: str) -> Comparable:
         "info": dataclasses.asdict(info),
         "config": _mapping(config.get("protocol")).get(protocol),
     }
-    seen = sorted((record.sample_id, record.valid_pixels) for record in _under(cell, protocol))
     return Comparable(
         data=cell.manifest.data,
         protocol=protocol,
         version=info.version,
         protocol_settings=_canonical(settings),
         data_settings=_canonical(config.get("data")),
-        samples=hashlib.sha256(_canonical(seen).encode()).hexdigest()[:12],
+        samples=_hash_of_samples(cell.scores[protocol]),
     )
 
 
@@ -168,7 +171,7 @@ def _table(key: Comparable, members: Sequence[tuple[Cell, Mapping[str, Estimate]
             estimates=values,
             unranked=unranked_because(cell.manifest, key.protocol),
             variant=variant,
-            input_sizes=tuple(sorted({record.input_size for record in _under(cell, key.protocol)})),
+            input_sizes=_input_sizes(cell.scores[key.protocol]),
         )
         for (cell, values), variant in zip(members, variants, strict=True)
     ]
@@ -212,8 +215,16 @@ def _flatten(value: Any, name: str = "") -> dict[str, str]:
     return {name: str(value)}
 
 
-def _under(cell: Cell, protocol: str) -> list[SampleRecord]:
-    return [record for record in cell.records if record.protocol == protocol]
+def _input_sizes(scored: Scored) -> tuple[tuple[int, int], ...]:
+    sizes: list[list[int]] = np.unique(scored.input_size, axis=0).tolist()
+    return tuple((height, width) for height, width in sizes)
+
+
+def _hash_of_samples(scored: Scored) -> str:
+    """Hash which images were scored, in whatever order, and how many pixels of each."""
+    order = np.argsort(scored.sample_id)
+    lines = zip(scored.sample_id[order].tolist(), scored.valid_pixels[order].tolist(), strict=True)
+    return hashlib.sha256("\n".join(f"{pixels} {name}" for name, pixels in lines).encode()).hexdigest()[:12]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

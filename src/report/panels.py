@@ -127,17 +127,17 @@ def _blank(panel: _Panel) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _panels(row: Row, count: int) -> Iterator[tuple[_Panel, SampleRecord]]:
-    records = {record.index: record for record in row.cell.records if record.protocol == row.protocol}
+    scored = row.cell.scores[row.protocol]
     for file in sorted((row.cell.folder / PANELS_FOLDER).glob("*.npz"))[:count]:
         panel = _read(file, row.protocol)
-        record = records.get(panel.index)
-        if record is None or record.sample_id != panel.sample_id:
+        place = int(np.searchsorted(scored.index, panel.index))
+        if panel.sample_id not in scored.sample_id[place : place + 1]:
             msg = (
                 f"{file}: expected an image of the cell's records, got {panel.sample_id!r} at position {panel.index}; "
                 "run the cell again with force=true"
             )
             raise RecordsError(msg)
-        yield panel, record
+        yield panel, scored.record(place, row.protocol)
 
 
 def _read(file: Path, protocol: str) -> _Panel:

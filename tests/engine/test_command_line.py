@@ -20,7 +20,7 @@ def test_a_run_prints_its_table_and_ends_with_its_folder(command, tmp_path):
     assert "images per second on " in done.stdout
     folder = Path(done.stdout.strip().splitlines()[-1])
     assert folder.parent == tmp_path / "outputs" / "ramp" / "sample"
-    assert {"manifest.json", "records.jsonl", "summary.json", "config.yaml"} <= {p.name for p in folder.iterdir()}
+    assert {"manifest.json", "records.parquet", "summary.json", "config.yaml"} <= {p.name for p in folder.iterdir()}
 
     again = command("model=ramp", "data=sample", "batch_size=1")
     assert "Already finished" in again.stderr

@@ -1,9 +1,13 @@
 """The same digits, exactly once, however many processes share the images."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+
+from src.records.schema import SampleRecord
+from src.records.table import read_table, to_records
 
 pytestmark = pytest.mark.slow
 
@@ -13,11 +17,9 @@ WORLDS = {
 }
 
 
-def read(folder: Path) -> tuple[list[dict], dict, dict]:
+def read(folder: Path) -> tuple[list[SampleRecord], dict, dict]:
     assert not list(folder.glob("*rank*")), "files of single processes were left behind"
-    records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
-    for record in records:
-        del record["seconds"]
+    records = [dataclasses.replace(r, seconds=0.0) for r in to_records(read_table(folder / "records.parquet"))]
     manifest = json.loads((folder / "manifest.json").read_text())
     return records, json.loads((folder / "summary.json").read_text()), manifest
 
@@ -28,7 +30,7 @@ def read(folder: Path) -> tuple[list[dict], dict, dict]:
 def test_processes_change_no_digit(command, run, outside, tmp_path, n, worlds):
     words = ["model=ramp", "data=ragged", f"data.n={n}", "batch_size=2"]
     alone, summary_alone, manifest_alone = read(run(*words, conf=outside).folder)
-    assert [record["index"] for record in alone] == list(range(n))
+    assert [record.index for record in alone] == list(range(n))
 
     for world in worlds:
         done = command("--config-dir", str(outside), *words, f"paths.output_dir={tmp_path}/{world}", *WORLDS[world])

@@ -1,6 +1,5 @@
 """Runs that are killed or asked to stop, and go on."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,6 +7,8 @@ import sys
 import time
 
 import pytest
+
+from src.records.table import read_table, to_records
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def wait_for_records(tmp_path, process, lines=5):
 
 
 def errors(folder):
-    return [json.loads(line)["errors"] for line in (folder / "records.jsonl").read_text().splitlines()]
+    return [record.errors for record in to_records(read_table(folder / "records.parquet"))]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -61,9 +61,9 @@ def test_a_lock_that_is_just_being_written_is_respected(tmp_path):
 
 def test_a_cell_that_is_being_run_is_not_run_twice(run, outside):
     folder = run("model=ramp", "data=ragged", conf=outside).folder
-    records = (folder / "records.jsonl").read_bytes()
+    records = (folder / "records.parquet").read_bytes()
     lock(folder, "elsewhere", 1)
 
     with pytest.raises(RecordsError, match="process 1 on elsewhere"):
         run("model=ramp", "data=ragged", "force=true", conf=outside)
-    assert (folder / "records.jsonl").read_bytes() == records
+    assert (folder / "records.parquet").read_bytes() == records

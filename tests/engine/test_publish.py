@@ -82,8 +82,8 @@ def test_wandb_offline_keeps_one_run_per_cell(run, tmp_path, outside, wandb_home
             (table,) = (tmp_path / name).glob(f"wandb/offline-run-*/files/media/table/*/{protocol}_*.table.json")
             content = json.loads(table.read_text())
             column = content["columns"].index("abs_rel")
-            records = [record for record in cell.records if record.protocol == protocol]
-            assert [row[column] for row in content["data"]] == pytest.approx([r.errors["abs_rel"] for r in records])
+            expected = cell.scores[protocol].errors["abs_rel"]
+            assert [row[column] for row in content["data"]] == pytest.approx(expected)
     assert len(identities) == 2
 
 

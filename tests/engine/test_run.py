@@ -8,10 +8,24 @@ import pytest
 
 from src.core.errors import ConfigError, DataError, PredictionError
 from src.records.reader import read_cell
+from src.records.table import read_table, to_records
+from src.records.writer import dump
 
 
 def errors(cell, protocol, metric):
-    return [record.errors[metric] for record in cell.records if record.protocol == protocol]
+    return cell.scores[protocol].errors[metric].tolist()
+
+
+def rows(cell):
+    return list(to_records(cell.scores))
+
+
+def unfinish(folder):
+    """Make a finished cell one that was killed; return the lines of its log, one per image and protocol."""
+    lines = [dump(dataclasses.asdict(record)) + "\n" for record in to_records(read_table(folder / "records.parquet"))]
+    for name in ("manifest.json", "records.parquet", "summary.json"):
+        (folder / name).unlink()
+    return lines
 
 
 def test_every_image_is_scored_under_every_applicable_protocol(run, outside):
@@ -22,16 +36,17 @@ def test_every_image_is_scored_under_every_applicable_protocol(run, outside):
     assert errors(cell, "scale", "abs_rel") == pytest.approx([0.0] * 7, abs=1e-12)
     assert cell.manifest.protocols.keys() == {"metric", "median_scaled", "scale", "affine_depth", "affine_disparity"}
     assert cell.manifest.scored == dict.fromkeys(cell.manifest.protocols, 7)
-    assert [record.sample_id for record in cell.records[::5]] == [f"image/{i}" for i in range(7)]
-    assert {record.group for record in cell.records} == {"even", "odd"}
-    assert cell.records[5].input_size == (4, 6)
+    assert cell.scores["scale"].sample_id.tolist() == [f"image/{i}" for i in range(7)]
+    assert set(cell.scores["scale"].group) == {"even", "odd"}
+    assert cell.scores["scale"].input_size[1].tolist() == [4, 6]
     assert not cell.manifest.limited
 
 
 def test_a_cell_on_disk_reads_back_as_it_was_returned(run, outside):
     cell = run("model=broken", "data=ragged", conf=outside)
 
-    assert read_cell(cell.folder) == cell
+    again = read_cell(cell.folder)
+    assert (again.manifest, rows(again)) == (cell.manifest, rows(cell))
     summary = json.loads((cell.folder / "summary.json").read_text())
     assert summary["metric"]["abs_rel"]["mean"] == pytest.approx(sum(abs(2 - g) / g for g in range(1, 8)) / 7)
 
@@ -48,14 +63,10 @@ def test_batch_size_changes_neither_digits_nor_folder(run, outside, batch_size):
 def test_nan_prediction_is_failed_and_empty_mask_is_skipped(run, outside):
     cell = run("model=broken", "model.broken=[image/2]", "data=ragged", "data.empty=4", conf=outside)
 
-    status = {record.sample_id: record.status for record in cell.records if record.protocol == "metric"}
-    assert status["image/2"] == "failed"
-    assert status["image/4"] == "skipped"
+    assert cell.scores["metric"].status.tolist() == ["ok", "ok", "failed", "ok", "skipped", "ok", "ok"]
     assert cell.manifest.scored["metric"] == 5
     assert cell.manifest.failed["metric"] == cell.manifest.skipped["metric"] == 1
-    assert errors(cell, "metric", "abs_rel")[2] is None
-    assert errors(cell, "metric", "abs_rel")[4] is None
-    assert "NaN" not in (cell.folder / "records.jsonl").read_text()
+    assert [math.isnan(value) for value in errors(cell, "metric", "abs_rel")] == [i in (2, 4) for i in range(7)]
     mean = json.loads((cell.folder / "summary.json").read_text())["metric"]["abs_rel"]["mean"]
     assert mean == pytest.approx(sum(abs(2 - g) / g for g in (1, 2, 4, 6, 7)) / 5)
 
@@ -155,9 +166,7 @@ def test_manifest_says_what_made_the_numbers(run, outside):
 def test_an_interrupted_cell_goes_on_where_it_stopped_and_ends_with_the_same_digits(run, outside, caplog, batch_size):
     caplog.set_level("INFO")
     whole = run("model=broken", "model.broken=[image/1]", "data=ragged", "data.empty=2", conf=outside)
-    lines = (whole.folder / "records.jsonl").read_text().splitlines(keepends=True)
-    for name in ("manifest.json", "records.jsonl", "summary.json"):
-        (whole.folder / name).unlink()
+    lines = unfinish(whole.folder)
     # two processes died: four whole images, one under three of five protocols, and a torn line
     (whole.folder / "records.rank0.jsonl").write_text("".join(lines[:10] + lines[25:28]))
     (whole.folder / "records.rank1.jsonl").write_text("".join(lines[10:20]) + lines[20][:50])
@@ -169,35 +178,32 @@ def test_an_interrupted_cell_goes_on_where_it_stopped_and_ends_with_the_same_dig
 
     assert "Resuming: 4 of 7 images" in caplog.text
     strip = dataclasses.replace
-    assert [strip(r, seconds=0.0) for r in resumed.records] == [strip(r, seconds=0.0) for r in whole.records]
+    assert [strip(r, seconds=0.0) for r in rows(resumed)] == [strip(r, seconds=0.0) for r in rows(whole)]
     assert resumed.manifest.failed == whole.manifest.failed
-    assert [r.seconds for r in resumed.records[:20]] == [r.seconds for r in whole.records[:20]]
-    assert not list(resumed.folder.glob("records.*.jsonl"))
+    assert resumed.scores["metric"].seconds[:4].tolist() == whole.scores["metric"].seconds[:4].tolist()
+    assert [path.name for path in resumed.folder.glob("records.*")] == ["records.parquet"]
 
 
 def test_a_cell_interrupted_after_its_last_image_only_needs_finishing(run, outside):
     whole = run("model=ramp", "data=ragged", conf=outside)
-    (whole.folder / "manifest.json").unlink()
-    (whole.folder / "records.jsonl").rename(whole.folder / "records.rank0.jsonl")
+    (whole.folder / "records.rank0.jsonl").write_text("".join(unfinish(whole.folder)))
 
     finished = run("model=ramp", "data=ragged", conf=outside)
 
-    assert finished.records == whole.records
+    assert rows(finished) == rows(whole)
     assert finished.manifest.images_per_second > 0
 
 
 def test_records_of_another_protocol_version_are_scored_again(run, outside, caplog):
     caplog.set_level("INFO")
     whole = run("model=ramp", "data=ragged", conf=outside)
-    (whole.folder / "manifest.json").unlink()
-    text = (whole.folder / "records.jsonl").read_text()
-    (whole.folder / "records.jsonl").unlink()
+    text = "".join(unfinish(whole.folder))
     (whole.folder / "records.rank0.jsonl").write_text(text.replace('"protocol_version": 1', '"protocol_version": 0'))
 
     again = run("model=ramp", "data=ragged", conf=outside)
 
     assert "Resuming" not in caplog.text
-    assert again.records[0].errors == whole.records[0].errors
+    assert errors(again, "affine_disparity", "rmse") == errors(whole, "affine_disparity", "rmse")
 
 
 def test_protocols_that_need_other_annotations_are_not_applicable(run):

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from transformers import DPTForDepthEstimation
 
+from src.records.table import read_table, to_records
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -45,11 +47,10 @@ def test_without_a_network_the_error_is_one_line_that_names_both_ways_out(hub_ca
 def test_predictions_from_disk_are_scored(tmp_path):
     first = run("model=ramp", f"paths.output_dir={tmp_path}/out")
     assert first.returncode == 0, first.stderr
-    records = next(tmp_path.glob("out/ramp/sample/*/records.jsonl")).read_text().splitlines()
-    ramp = json.loads(records[0])
-    height, width = ramp["input_size"]
+    ramp = next(to_records(read_table(next(tmp_path.glob("out/ramp/sample/*/records.parquet")))))
+    height, width = ramp.input_size
     disparity = np.repeat((np.arange(height, dtype=np.float32) + 0.5)[:, None] / height, width, 1)
-    path = tmp_path / "mine" / f"{ramp['sample_id']}.npy"
+    path = tmp_path / "mine" / f"{ramp.sample_id}.npy"
     path.parent.mkdir(parents=True)
     np.save(path, disparity)
     done = run(
@@ -59,5 +60,5 @@ def test_predictions_from_disk_are_scored(tmp_path):
         f"paths.output_dir={tmp_path}/out",
     )
     assert done.returncode == 0, done.stderr
-    mine = json.loads(next(tmp_path.glob("out/saved/sample/*/records.jsonl")).read_text().splitlines()[0])
-    assert mine["errors"] == ramp["errors"]
+    mine = next(to_records(read_table(next(tmp_path.glob("out/saved/sample/*/records.parquet")))))
+    assert mine.errors == ramp.errors

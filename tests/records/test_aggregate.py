@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from src.records.aggregate import Estimate, estimates, summarise, unranked_because
+from src.records import aggregate
+from src.records.aggregate import Estimate, unranked_because
 from src.records.schema import ImageStatus, RunManifest, SampleRecord
+from src.records.table import from_records
+
+
+def estimates(records: list[SampleRecord], **options: int) -> dict[str, dict[str, Estimate]]:
+    return aggregate.estimates(from_records(records), **options)
 
 
 def record(
@@ -193,7 +199,7 @@ def test_protocols_and_metrics_keep_their_order() -> None:
 
 def test_the_summary_is_json_without_nan() -> None:
     records = [record(0, {"abs_rel": 0.25, "rmse": None})]
-    text = json.dumps(summarise(records), allow_nan=False)
+    text = json.dumps(aggregate.summarise(from_records(records)), allow_nan=False)
     assert json.loads(text)["metric"]["abs_rel"]["mean"] == 0.25
     assert json.loads(text)["metric"]["rmse"] == {
         "mean": None, "standard_error": None, "low": None, "high": None, "n": 0, "undefined": 1

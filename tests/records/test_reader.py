@@ -7,7 +7,8 @@ import pytest
 
 from src.core.errors import RecordsError
 from src.records.reader import Cell, find_cells, is_complete, read_cell, read_manifest, read_records
-from src.records.writer import RecordWriter, merge, write_manifest
+from src.records.table import to_records
+from src.records.writer import RecordWriter, merge, rank_file, write_manifest
 
 
 @pytest.fixture
@@ -16,13 +17,15 @@ def cell(tmp_path, record, manifest):
     folder.mkdir(parents=True)
     with RecordWriter(folder, 0) as writer:
         writer.write([record(0), record(1, status="failed", scale=None, errors={"abs_rel": None})])
-    records = merge(folder, 1, ["scene/0", "scene/1"], ["metric"])
+    scores = merge(folder, 1, ["scene/0", "scene/1"], ["metric"])
     write_manifest(folder, manifest())
-    return Cell(folder=folder, manifest=manifest(), records=records)
+    return Cell(folder=folder, manifest=manifest(), scores=scores)
 
 
 def test_a_cell_reads_back_as_written(cell):
-    assert read_cell(cell.folder) == cell
+    again = read_cell(cell.folder)
+    assert (again.folder, again.manifest) == (cell.folder, cell.manifest)
+    assert list(to_records(again.scores)) == list(to_records(cell.scores))
     assert is_complete(cell.folder)
 
 
@@ -37,26 +40,32 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path):
         find_cells([tmp_path / "nowhere"])
 
 
-def test_a_torn_line_is_named(cell):
-    path = cell.folder / "records.jsonl"
-    path.write_text(path.read_text()[:-40])
-    with pytest.raises(RecordsError, match=r"records\.jsonl, line 2: expected JSON"):
-        read_records(path)
+@pytest.fixture
+def log(tmp_path, record):
+    with RecordWriter(tmp_path, 0) as writer:
+        writer.write([record(0), record(1)])
+    return rank_file(tmp_path, 0)
 
 
-@pytest.mark.parametrize("damage", ['{"index": 0}', "[1, 2]", "3"])
-def test_a_line_that_is_no_record_is_named(cell, damage):
-    path = cell.folder / "records.jsonl"
-    path.write_text(damage + "\n")
-    with pytest.raises(RecordsError, match=r"records\.jsonl, line 1: expected a record"):
-        read_records(path)
+def test_a_torn_line_is_named(log):
+    log.write_text(log.read_text()[:-40])
+    with pytest.raises(RecordsError, match=r"records\.rank0\.jsonl, line 2: expected JSON"):
+        list(read_records(log))
+    assert [record.index for record in read_records(log, unfinished=True)] == [0]
+
+
+@pytest.mark.parametrize("damage", [b'{"index": 0}', b"[1, 2]", b"3", b'"\xff"'])
+def test_a_line_that_is_no_record_is_named(log, damage):
+    log.write_bytes(damage + b"\n")
+    with pytest.raises(RecordsError, match=r"records\.rank0\.jsonl, line 1: expected a record"):
+        list(read_records(log))
 
 
 def test_a_manifest_of_another_layout_is_refused(cell):
     path = cell.folder / "manifest.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "schema": 99}))
-    with pytest.raises(RecordsError, match="expected a manifest of layout 1"):
+    with pytest.raises(RecordsError, match="expected a manifest of layout 2"):
         read_manifest(cell.folder)
     del content["device"]
     path.write_text(json.dumps(content))
@@ -64,12 +73,15 @@ def test_a_manifest_of_another_layout_is_refused(cell):
         read_manifest(cell.folder)
 
 
-def test_a_missing_or_binary_file_is_named(cell):
-    (cell.folder / "records.jsonl").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecordsError, match=r"records\.jsonl: expected a text file"):
-        read_cell(cell.folder)
-    (cell.folder / "records.jsonl").unlink()
-    with pytest.raises(RecordsError, match=r"records\.jsonl: expected a text file"):
+def test_a_missing_or_damaged_file_is_named(cell):
+    path = cell.folder / "records.parquet"
+    whole = path.read_bytes()
+    for damage in (b"\xff\xfe\x00", b"", whole[:-20]):
+        path.write_bytes(damage)
+        with pytest.raises(RecordsError, match=r"records\.parquet: expected records written by a run"):
+            read_cell(cell.folder)
+    path.unlink()
+    with pytest.raises(RecordsError, match=r"records\.parquet: expected records written by a run"):
         read_cell(cell.folder)
 
 

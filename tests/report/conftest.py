@@ -19,6 +19,7 @@ from src.records.schema import (
     RunManifest,
     SampleRecord,
 )
+from src.records.table import from_records, write_table
 
 METRICS = {
     "abs_rel": MetricInfo(unit="fraction", higher_is_better=False),
@@ -64,8 +65,7 @@ def write_cell(
         for protocol in protocols
     ]
     folder.mkdir(parents=True)
-    lines = [json.dumps(dataclasses.asdict(record)) for record in records]
-    (folder / RECORDS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_table(folder / RECORDS_FILE, from_records(records))
 
     def counted(status: ImageStatus) -> dict[str, int]:
         found = [record.protocol for record in records if record.status == status]

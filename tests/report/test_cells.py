@@ -1,4 +1,4 @@
-import json
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import RecordsError
+from src.records.table import read_table, write_table
 from src.report.cells import find
 
 Make = Callable[..., Path]
@@ -46,26 +47,25 @@ def test_no_such_folder(tmp_path: Path) -> None:
         find([tmp_path / "nowhere"])
 
 
-def test_a_broken_line_names_its_file_and_number(make_cell: Make) -> None:
-    file = make_cell(images=3) / "records.jsonl"
-    lines = file.read_text().splitlines()
-    lines[2] = lines[2][:40]
-    file.write_text("\n".join(lines))
-    with pytest.raises(RecordsError, match=re.escape(str(file)) + ", line 3"):
+def test_a_damaged_file_is_named(make_cell: Make) -> None:
+    file = make_cell(images=3) / "records.parquet"
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(RecordsError, match=re.escape(str(file)) + ": expected records written by a run"):
         find([file.parent])
 
 
 def test_records_that_end_early_are_not_averaged(make_cell: Make) -> None:
-    file = make_cell(images=3, protocols=("metric",)) / "records.jsonl"
-    file.write_text("\n".join(file.read_text().splitlines()[:2]))
+    file = make_cell(images=3, protocols=("metric",)) / "records.parquet"
+    scored = read_table(file)["metric"]
+    write_table(file, {"metric": scored.select(scored.index < 2)})
     with pytest.raises(RecordsError, match=r"counts, 3 ok under metric, got 2 ok under metric"):
         find([file.parent])
 
 
-def test_a_record_without_one_of_the_metrics_is_refused(make_cell: Make) -> None:
-    file = make_cell(images=1, protocols=("metric",)) / "records.jsonl"
-    record = json.loads(file.read_text())
-    del record["errors"]["rmse"]
-    file.write_text(json.dumps(record))
-    with pytest.raises(RecordsError, match=r"'scene/000' under metric, got abs_rel, silog, delta1"):
+def test_records_without_one_of_the_metrics_are_refused(make_cell: Make) -> None:
+    file = make_cell(images=1, protocols=("metric",)) / "records.parquet"
+    scored = read_table(file)["metric"]
+    errors = {metric: values for metric, values in scored.errors.items() if metric != "rmse"}
+    write_table(file, {"metric": dataclasses.replace(scored, errors=errors)})
+    with pytest.raises(RecordsError, match=r"delta1 under metric, got abs_rel, silog, delta1"):
         find([file.parent])

@@ -38,7 +38,7 @@ def test_one_table_per_data_variant_and_protocol_in_the_order_applied(make_cell:
 def test_the_numbers_are_those_of_the_records(make_cell: Make) -> None:
     folder = make_cell(images=9, quality=0.2)
     (table, _) = tables_of(folder)
-    assert table.rows[0].estimates == estimates(read_cell(folder).records)["metric"]
+    assert table.rows[0].estimates == estimates(read_cell(folder).scores)["metric"]
 
 
 def test_rows_are_sorted_best_first_with_unranked_ones_below(make_cell: Make) -> None:
@@ -67,7 +67,7 @@ def test_the_best_value_is_looked_for_among_ranked_rows(make_cell: Make) -> None
         make_cell("c", quality=0.01, protocols=("metric",), random_weights=True),
     )
     (table,) = tables_of(better, worse, cheat)
-    expected = estimates(read_cell(better).records)["metric"]
+    expected = estimates(read_cell(better).scores)["metric"]
     assert table.best("abs_rel") == expected["abs_rel"].mean
     assert table.best("delta1") == expected["delta1"].mean
     (alone,) = tables_of(cheat)

@@ -77,7 +77,7 @@ def page_of(*folders: Path, images: int = 2) -> Page:
 def test_numbers_are_those_of_the_records(make_cell: Make) -> None:
     folder = make_cell(images=9, quality=0.2, panels=1)
     page = page_of(folder)
-    found = estimates(read_cell(folder).records)
+    found = estimates(read_cell(folder).scores)
     boards = page.all("article")
     assert len(boards) == 2
     for board, by_metric in zip(boards, found.values(), strict=True):

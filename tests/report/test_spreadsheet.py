@@ -18,7 +18,7 @@ def lines_of(path: Path, *folders: Path) -> list[dict[str, str]]:
 
 def test_every_number_is_there_at_full_precision(make_cell: Make, tmp_path: Path) -> None:
     folder = make_cell(images=7, model="a, b", statuses={1: "failed", 2: "skipped"})
-    found = estimates(read_cell(folder).records)
+    found = estimates(read_cell(folder).scores)
     lines = lines_of(tmp_path / "x.csv", folder)
     assert [(line["protocol"], line["metric"]) for line in lines] == [
         (protocol, metric) for protocol, metrics in found.items() for metric in metrics
