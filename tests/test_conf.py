@@ -98,8 +98,8 @@ def test_the_fingerprint_names_the_measurement_only():
         return fingerprint(measurement(composed("model=ramp", "data=sample", *words)))
 
     same = [
-        "batch_size=9", "num_workers=0", "force=true", "panels=0", "trainer=ddp_cpu", "logger=csv",
-        "paths.output_dir=/elsewhere", "paths.data_dir=/elsewhere", "card=midas",
+        "batch_size=9", "num_workers=0", "prefetch=9", "force=true", "panels=0", "trainer=ddp_cpu", "logger=csv",
+        "cache=/elsewhere", "on_error=skip", "paths.output_dir=/elsewhere", "paths.data_dir=/elsewhere", "card=midas",
     ]  # fmt: skip
     other = ["resolution=384", "seed=1", "limit=1", "protocol=[affine_disparity]", "data.depth_range=[0.1,9]"]
     assert {digest(word) for word in same} == {fingerprint(measurement(base))}

@@ -121,7 +121,7 @@ class Folder(Tree):
 
     def stamp(self, name: str) -> str:
         """Return place, size and time of change of one file."""
-        return _stamp(self._existing(name))
+        return file_stamp(self._existing(name))
 
     def _existing(self, name: str) -> Path:
         path = self.path / self._clean(name)
@@ -142,7 +142,8 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
         yield from ((Path(folder), file) for file in files)
 
 
-def _stamp(path: Path) -> str:
+def file_stamp(path: Path) -> str:
+    """Place, size and time of change of a file."""
     status = path.stat()
     return f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}"
 
@@ -172,7 +173,7 @@ class Tar(Tree):
 
     def stamp(self, name: str) -> str:
         """Return place, size and time of change of the archive, and the place of the file in it."""
-        return f"{_stamp(self.path)}|{self._place(name)}"
+        return f"{file_stamp(self.path)}|{self._place(name)}"
 
     def _place(self, name: str) -> tuple[int, int]:
         try:
@@ -214,7 +215,7 @@ class Zip(Tree):
     def stamp(self, name: str) -> str:
         """Return place, size and time of change of the archive, and name and checksum of the file in it."""
         member = self._member(name, self._opened()[1])
-        return f"{_stamp(self.path)}|{member.filename}|{member.CRC:08x}"
+        return f"{file_stamp(self.path)}|{member.filename}|{member.CRC:08x}"
 
     def _member(self, name: str, index: dict[str, zipfile.ZipInfo]) -> zipfile.ZipInfo:
         try:

@@ -1,21 +1,18 @@
-"""DepthDataset and DepthDataModule: how files become batches, exactly once across processes."""
+"""DepthDataset: how files become samples."""
 
 import abc
 import collections
 import dataclasses
 import functools
-import multiprocessing
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64, UInt8
-from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from src.core.errors import ConfigError, DataError
-from src.core.sample import Sample, group_by_size
+from src.core.sample import Sample
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +52,11 @@ class DepthDataset(Dataset[Sample], abc.ABC):
         depth_range: the same, as protocols clip predictions to it.
         valid_range: the same for ground truth; a subclass may set another one, where published numbers clip predictions
             to a range that ground truth need not lie in.
+        lists_incomplete: `index` lists samples whose files are missing too, since they will be skipped; reading them
+            raises. Set before the first look at the data.
     """
+
+    lists_incomplete: bool = False
 
     family: str = ""
     """The data set that all variants are of, in lower case, as model cards list what a model was trained on: `nyu`,
@@ -80,6 +81,25 @@ class DepthDataset(Dataset[Sample], abc.ABC):
         Raises:
             DataError: if a file is unreadable or not what its format promises; the message names the file.
         """
+
+    def stamps(self, i: int) -> Sequence[str] | None:
+        """Say what sample number `i` is made from: something that changes when the content of one of its files does.
+
+        Every file counts that `read` uses, those of all samples too (`Tree.stamp`). None, unless a subclass says it:
+        then samples are not kept in the decoded cache.
+
+        Raises:
+            DataError: if a file is missing.
+        """
+        return None
+
+    def shape_hint(self, i: int) -> Hashable:
+        """Guess without decoding which samples are of one size: equal values for equal sizes.
+
+        Batches are put together by it. The default takes all samples to be of one size. A wrong guess costs speed only,
+        so an unreadable file is no error here.
+        """
+        return None
 
     @functools.cached_property
     def sample_ids(self) -> tuple[str, ...]:
@@ -168,105 +188,3 @@ def _batch(array: np.ndarray | None, *, channel: bool = False) -> torch.Tensor |
         return None
     tensor = torch.from_numpy(array)[None]
     return tensor[None] if channel else tensor
-
-
-class Shard(Dataset[tuple[Sample, ...]]):
-    """The batches of one process: of the images to serve every `world_size`-th, from number `rank` on.
-
-    All processes together see each image once and none is padded. (torch's DistributedSampler repeats images until
-    all shards are equally long, which biases every mean.) A process without images gets one empty batch, so that it
-    takes part in every collective operation.
-
-    Args:
-        dataset: the split.
-        positions: of the images that are served, over all processes.
-        batch_size: images per batch; the last batch may be smaller.
-        rank: of this process.
-        world_size: number of processes.
-    """
-
-    def __init__(
-        self, dataset: DepthDataset, *, positions: Sequence[int], batch_size: int, rank: int, world_size: int
-    ) -> None:
-        images = positions[rank::world_size]
-        self._dataset = dataset
-        self._batches = [images[start : start + batch_size] for start in range(0, max(len(images), 1), batch_size)]
-
-    def __len__(self) -> int:
-        """Return the number of batches, at least 1."""
-        return len(self._batches)
-
-    def __getitem__(self, i: int) -> tuple[Sample, ...]:
-        """Return batch number `i`: one `Sample` per image size in it, none if the batch is empty."""
-        return group_by_size([self._dataset[position] for position in self._batches[i]])
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch  # the default would turn the tuple into a list
-
-
-def _start_method() -> str:
-    """Return how decoding processes start: as everywhere on this platform.
-
-    Inside a worker of joblib the current method is joblib's own, which torch's loader cannot use.
-    """
-    current, of_platform = multiprocessing.get_start_method(), multiprocessing.get_all_start_methods()
-    return current if current in of_platform else of_platform[0]
-
-
-class DepthDataModule(LightningDataModule):
-    """Serves one data set to `trainer.predict`.
-
-    A batch is a tuple of `Sample`, one per image size in it, so images of any sizes can share a batch.
-
-    Args:
-        dataset: the split to serve.
-        batch_size: images read per step and device; changes speed and memory, never a digit.
-        num_workers: processes that decode ahead; 0 decodes in the main process.
-        limit: only the first so many images, or None for all; results of a limited run are marked and never ranked.
-    """
-
-    def __init__(self, *, dataset: DepthDataset, batch_size: int, num_workers: int, limit: int | None) -> None:
-        super().__init__()
-        if batch_size < 1 or num_workers < 0 or (limit is not None and limit < 1):
-            msg = (
-                "expected batch_size >= 1, num_workers >= 0 and limit >= 1 or null, got "
-                f"batch_size={batch_size}, num_workers={num_workers}, limit={limit}"
-            )
-            raise ConfigError(msg)
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.num_workers = num_workers
-        self.limit = limit
-        self.done: frozenset[int] = frozenset()
-        """Positions of images that an earlier, interrupted run has scored; they are not served again."""
-
-    @property
-    def sample_ids(self) -> tuple[str, ...]:
-        """The ids this run is expected to score, in order."""
-        return self.dataset.sample_ids[: self.limit]
-
-    def predict_dataloader(self) -> DataLoader[tuple[Sample, ...]]:
-        """Build the loader of this rank's shard; called by Lightning."""
-        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        shard = Shard(
-            self.dataset,
-            positions=[position for position in range(len(self.sample_ids)) if position not in self.done],
-            batch_size=self.batch_size,
-            rank=rank,
-            world_size=world_size,
-        )
-        return DataLoader(
-            shard,
-            batch_size=None,
-            num_workers=self.num_workers,
-            collate_fn=_as_it_is,
-            multiprocessing_context=_start_method() if self.num_workers else None,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-    def transfer_batch_to_device(
-        self, batch: tuple[Sample, ...], device: torch.device, dataloader_idx: int
-    ) -> tuple[Sample, ...]:
-        """Move a batch to the device of its rank; Lightning's hook."""
-        return tuple(sample.to(device, non_blocking=True) for sample in batch)

@@ -12,6 +12,9 @@ from src.core.errors import DataError
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """File types `read_rgb` reads, in lower case; upper case is accepted too."""
 
+HEADER_BYTES = 2**16
+"""As much of a file as tells the size of its image, unless a large thumbnail comes first."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _LOSSLESS_TO_RGB = ("RGB", "L", "P", "1")
 
@@ -38,6 +41,19 @@ def read_rgb(path: Path, *, content: bytes | None = None, as_stored: bool = Fals
         raise DataError(msg) from error
     msg = f"{path}: {fault}"
     raise DataError(msg)
+
+
+def read_size(head: bytes) -> tuple[int, int] | None:
+    """Height and width of an image from the beginning of its file; None where it does not tell.
+
+    Args:
+        head: the first `HEADER_BYTES` bytes, or the whole file.
+    """
+    try:
+        with Image.open(io.BytesIO(head), formats=_FORMATS) as image:
+            return image.height, image.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def _fault(image: ImageFile.ImageFile, *, as_stored: bool) -> str | None:

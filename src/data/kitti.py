@@ -121,9 +121,21 @@ class KITTI(PublishedDataset):
     def index(self) -> Sequence[str]:
         """The ids of `pairs`, once all images and depth maps are there."""
         check_count(self.tree, found=len(self.files), expected=self.count)
-        self.tree.require([image for image, _ in self.files.values()])
-        self.depth_tree.require([depth for _, depth in self.files.values()])
+        if not self.lists_incomplete:
+            self.tree.require([image for image, _ in self.files.values()])
+            self.depth_tree.require([depth for _, depth in self.files.values()])
         return tuple(self.files)
+
+    def stamps(self, i: int) -> Sequence[str]:
+        """The stamps of image, depth and, if there is one, calibration."""
+        name = self.sample_ids[i]
+        image, depth = self.files[name]
+        calibration = [self.tree.stamp(_calibration(name))] if self.tree.exists(_calibration(name)) else []
+        return [self.tree.stamp(image), self.depth_tree.stamp(depth), *calibration]
+
+    def shape_hint(self, i: int) -> str:
+        """The date of the recording: the images of a day have one size."""
+        return self.sample_ids[i][:10]
 
     def read(self, i: int) -> Frame:
         """Decode image, depth and camera number `i` and cut them to the view."""
@@ -166,11 +178,11 @@ class KITTI(PublishedDataset):
     def _cameras(self) -> dict[str, Float32[np.ndarray, "3 3"]]:
         """The calibration of each date for which there is a file."""
         dates = sorted({name[:10] for name in self.sample_ids})
-        return {
-            date: _camera(self.tree, f"{date}/calib_cam_to_cam.txt")
-            for date in dates
-            if self.tree.exists(f"{date}/calib_cam_to_cam.txt")
-        }
+        return {date: _camera(self.tree, _calibration(date)) for date in dates if self.tree.exists(_calibration(date))}
+
+
+def _calibration(name: str) -> str:
+    return f"{name[:10]}/calib_cam_to_cam.txt"
 
 
 def _camera(tree: Tree, name: str) -> Float32[np.ndarray, "3 3"]:

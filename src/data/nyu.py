@@ -11,6 +11,7 @@ from jaxtyping import Float32
 
 from src.core.errors import ConfigError, DataError
 from src.data import frames
+from src.data.archive import file_stamp
 from src.data.base import DepthDataset, Frame
 from src.data.crops import as_box, inside
 from src.data.published import read_matlab
@@ -102,6 +103,10 @@ class NYU(DepthDataset):
             intrinsics=intrinsics(),
             group=scene_type,
         )
+
+    def stamps(self, i: int) -> Sequence[str]:
+        """The stamp of the labelled file."""
+        return [file_stamp(self._labelled)]
 
     @property
     def _labelled(self) -> Path:

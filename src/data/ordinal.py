@@ -13,7 +13,7 @@ from jaxtyping import Int64
 
 from src.core.errors import DataError
 from src.data.base import Frame
-from src.data.published import PublishedDataset, read_image
+from src.data.published import PublishedDataset, image_shape, read_image
 
 _ANY_DEPTH = (0.0, 1e6)  # finite, since records (JSON) cannot hold infinity
 _FARTHER, _NEARER = 1, -1
@@ -66,6 +66,14 @@ class DA2K(PublishedDataset):
             point_pairs=rows,
             group=PurePosixPath(self.sample_ids[i]).parts[0],
         )
+
+    def shared_files(self) -> Sequence[str]:
+        """The annotations."""
+        return (f"{self._top}annotations.json",)
+
+    def shape_hint(self, i: int) -> tuple[int, int] | None:
+        """The size by the header of the image."""
+        return image_shape(self.tree, self.files[self.sample_ids[i]][0])
 
     @functools.cached_property
     def annotations(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
@@ -125,6 +133,14 @@ class DIW(PublishedDataset):
             msg = f"{self.tree.path / name}: expected {size} (height, width) as the list says, got {image.shape[:2]}"
             raise DataError(msg)
         return Frame(image=image, depth=None, point_pairs=row)
+
+    def shared_files(self) -> Sequence[str]:
+        """The list."""
+        return ("DIW_test.csv",)
+
+    def shape_hint(self, i: int) -> tuple[int, int]:
+        """The size by the list."""
+        return self._lines[self.files[self.sample_ids[i]][0]][1]
 
     @functools.cached_property
     def _lines(self) -> dict[str, tuple[Int64[np.ndarray, "1 5"], tuple[int, int]]]:

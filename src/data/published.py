@@ -16,7 +16,7 @@ from src.core.errors import DataError
 from src.core.maps import read_map
 from src.data.archive import Tree, open_tree
 from src.data.base import DepthDataset
-from src.data.decode import read_rgb
+from src.data.decode import HEADER_BYTES, read_rgb, read_size
 
 _DAMAGED = (ValueError, TypeError, IndexError, OSError, EOFError, NotImplementedError, zlib.error)
 
@@ -45,8 +45,17 @@ class PublishedDataset(DepthDataset):
     def index(self) -> Sequence[str]:
         """The ids of `pairs`, once their number is the published one and all their files are there."""
         check_count(self.tree, found=len(self.files), expected=self.count)
-        self.tree.require([name for names in self.files.values() for name in names])
+        if not self.lists_incomplete:
+            self.tree.require([name for names in self.files.values() for name in names])
         return tuple(self.files)
+
+    def stamps(self, i: int) -> Sequence[str]:
+        """The stamps of the files of a sample and of those that all samples share."""
+        return [self.tree.stamp(name) for name in (*self.files[self.sample_ids[i]], *self.shared_files())]
+
+    def shared_files(self) -> Sequence[str]:
+        """Files besides its own that a sample is read from: annotations or calibration of the whole set."""
+        return ()
 
     @functools.cached_property
     def tree(self) -> Tree:
@@ -76,6 +85,14 @@ def check_count(tree: Tree, *, found: int, expected: int | None) -> None:
 def read_image(tree: Tree, name: str) -> UInt8[np.ndarray, "h w 3"]:
     """Decode an image as stored: the ground truth of published sets lies on the stored pixels."""
     return read_rgb(tree.path / name, content=tree.read(name), as_stored=True)
+
+
+def image_shape(tree: Tree, name: str) -> tuple[int, int] | None:
+    """The size of an image by the first bytes of its file; None where they do not tell."""
+    try:
+        return read_size(tree.read(name, HEADER_BYTES))
+    except DataError:
+        return None
 
 
 def read_stored(tree: Tree, name: str) -> Float32[np.ndarray, "h w"]:

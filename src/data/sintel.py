@@ -59,16 +59,25 @@ class Sintel(PublishedDataset):
         found = (re.fullmatch(r"(training/)?depth/(.+/frame_\d{4})\.dpt", name) for name in self.tree.names())
         return {m[2]: (f"{m[1] or ''}{self.rendering}/{m[2]}.png", m[0]) for m in found if m}
 
+    def stamps(self, i: int) -> Sequence[str]:
+        """The stamps of frame, depth and, if there is one, camera."""
+        camera = _camera_name(self.files[self.sample_ids[i]][1])
+        return [*super().stamps(i), *([self.tree.stamp(camera)] if self.tree.exists(camera) else [])]
+
     def read(self, i: int) -> Frame:
         """Decode frame, depth and camera number `i`."""
         image, depth = self.files[self.sample_ids[i]]
-        camera = depth.replace("depth/", "camdata_left/").replace(".dpt", ".cam")
+        camera = _camera_name(depth)
         return Frame(
             image=read_image(self.tree, image),
             depth=read_stored(self.tree, depth),
             intrinsics=_read_camera(self.tree, camera) if self.tree.exists(camera) else None,
             group=self.sample_ids[i].split("/")[0],
         )
+
+
+def _camera_name(depth: str) -> str:
+    return depth.replace("depth/", "camdata_left/").replace(".dpt", ".cam")
 
 
 def _read_camera(tree: Tree, name: str) -> Float32[np.ndarray, "3 3"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from src.core.errors import ConfigError, DataError
 from src.data.base import Frame
-from src.data.published import PublishedDataset, per_metre, read_image, read_matlab, read_stored
+from src.data.published import PublishedDataset, image_shape, per_metre, read_image, read_matlab, read_stored
 
 DEPTHS = ("depth_bfx", "depth")
 
@@ -70,6 +70,10 @@ class SUNRGBD(PublishedDataset):
             intrinsics=self._camera(camera),
             group=self.sample_ids[i].split("/")[0],
         )
+
+    def shape_hint(self, i: int) -> tuple[int, int] | None:
+        """The size by the header of the image."""
+        return image_shape(self.tree, self.files[self.sample_ids[i]][0])
 
     def _split(self) -> list[str]:
         where = self.tree.path / _SPLIT

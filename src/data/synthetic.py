@@ -52,6 +52,10 @@ class Synthetic(DepthDataset):
         """Style and number of each image."""
         return [f"{self.styles[i % len(self.styles)]}/{i:05d}" for i in range(self.n)]
 
+    def stamps(self, i: int) -> Sequence[str]:
+        """None are needed: a scene is made from this code and the arguments alone."""
+        return ()
+
     def read(self, i: int) -> Frame:
         """Lay out, cast and paint scene number `i`."""
         style = self.styles[i % len(self.styles)]

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from src.core.aligned import Aligned
+from src.core.batch import Batch
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
@@ -91,7 +92,7 @@ class ScoringCallback(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Any,
-        batch: tuple[Sample, ...],
+        batch: Batch,
         *_: Any,
     ) -> None:
         """Score a batch: errors on the device, one transfer per image size, records to disk."""

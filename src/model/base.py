@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 import torch
@@ -123,6 +124,6 @@ class DepthModel(LightningModule, abc.ABC):
         return Prediction(values=values.float(), space=self.space, input_size=self.input_size(sample.size))
 
     @torch.inference_mode()
-    def predict_step(self, batch: tuple[Sample, ...], batch_idx: int = 0) -> tuple[Prediction, ...]:
+    def predict_step(self, batch: Iterable[Sample], batch_idx: int = 0) -> tuple[Prediction, ...]:
         """Predict for every image size in the batch; Lightning's hook."""
         return tuple(self.predict(sample) for sample in batch)

@@ -1,12 +1,17 @@
 """Writers of image files that Pillow reads but cannot write, and of archives."""
 
+import functools
 import shutil
 import struct
 import tarfile
 import zipfile
 import zlib
 
+import numpy as np
 import pytest
+
+from src.core.errors import DataError
+from src.data.base import DepthDataset, Frame
 
 
 @pytest.fixture
@@ -45,3 +50,34 @@ def pack():
 @pytest.fixture(params=["folder", "tar", "zip"])
 def form(request):
     return request.param
+
+
+class Numbered(DepthDataset):
+    """Image i has depth i + 1 everywhere; two sizes take turns; the listed numbers cannot be read."""
+
+    def __init__(self, *, n, names=None, depth_range=(0.0, 100.0), unreadable=(), **frame):
+        super().__init__(depth_range=depth_range)
+        self.names = [f"{i:02d}" for i in range(n)] if names is None else names
+        self.unreadable = unreadable
+        self.frame = frame
+
+    @functools.cached_property
+    def decoded(self):
+        return []
+
+    def index(self):
+        return self.names
+
+    def read(self, i):
+        self.decoded.append(i)
+        if i in self.unreadable:
+            raise DataError(f"{i:02d}.png: expected a readable image")
+        size = (2, 3) if i % 2 == 0 else (3, 2)
+        fields = {"image": np.zeros((*size, 3), np.uint8), "depth": np.full(size, i + 1, np.float32)}
+        return Frame(**{**fields, **self.frame})
+
+
+@pytest.fixture
+def numbered():
+    """The class, whose data sets need no files."""
+    return Numbered

@@ -1,0 +1,126 @@
+"""DepthDataModule: serves one data set to the trainer, each image exactly once across processes."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from src.core.batch import Batch
+from src.core.errors import ConfigError, DataError
+from src.core.sample import Sample
+from src.data.base import DepthDataset
+from src.data.cache import DecodedCache
+from src.data.shard import Shard
+
+OnError = Literal["raise", "skip"]
+
+
+class DepthDataModule(LightningDataModule):
+    """Serves one data set to `trainer.predict`, as `Batch`es.
+
+    Args:
+        dataset: the split to serve.
+        batch_size: images read per step and device; changes speed and memory, never a digit.
+        num_workers: processes that decode ahead; 0 decodes in the main process.
+        prefetch: batches that each of them keeps ready.
+        limit: only the first so many images, or None for all; results of a limited run are marked and never ranked.
+        on_error: what happens to an image whose files are missing or damaged. `raise` stops the run; `skip` hands the
+            image on as unreadable. A set of another number of images than published is refused in any case.
+        cache: folder where decoded images are kept for later runs, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: DepthDataset,
+        batch_size: int,
+        num_workers: int,
+        prefetch: int,
+        limit: int | None,
+        on_error: str,
+        cache: str | Path | None,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or num_workers < 0 or prefetch < 1 or (limit is not None and limit < 1):
+            msg = (
+                "expected batch_size >= 1, num_workers >= 0, prefetch >= 1 and limit >= 1 or null, got "
+                f"batch_size={batch_size}, num_workers={num_workers}, prefetch={prefetch}, limit={limit}"
+            )
+            raise ConfigError(msg)
+        if on_error not in ("raise", "skip"):
+            msg = f"on_error: expected raise or skip, got {on_error!r}"
+            raise ConfigError(msg)
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.prefetch = prefetch
+        self.limit = limit
+        self.skip = on_error == "skip"
+        self.dataset.lists_incomplete = self.skip
+        self.cache = None if cache is None else DecodedCache(Path(cache).expanduser())
+        self.done: frozenset[int] = frozenset()
+        """Positions of images that an earlier, interrupted run has scored; they are not served again."""
+
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """The ids this run is expected to score, in order."""
+        return self.dataset.sample_ids[: self.limit]
+
+    def example(self) -> Sample:
+        """Return the first image that can be read; it shows what the data set is annotated with.
+
+        Raises:
+            DataError: if it cannot be read, or if images may be skipped and none of them can.
+        """
+        reasons = []
+        for position in range(len(self.sample_ids)):
+            try:
+                return self.dataset[position]
+            except DataError as error:
+                if not self.skip:
+                    raise
+                reasons.append(str(error))
+        msg = f"none of the {len(reasons)} images can be read; the first: {reasons[0]}"
+        raise DataError(msg)
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Build the loader of this rank's shard; called by Lightning."""
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        shard = Shard(
+            self.dataset,
+            positions=[position for position in range(len(self.sample_ids)) if position not in self.done],
+            batch_size=self.batch_size,
+            rank=rank,
+            world_size=world_size,
+            skip=self.skip,
+            cache=self.cache,
+        )
+        return DataLoader(
+            shard,
+            batch_size=None,
+            num_workers=self.num_workers,
+            prefetch_factor=self.prefetch if self.num_workers else None,
+            collate_fn=_as_it_is,
+            multiprocessing_context=_start_method() if self.num_workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch to the device of its rank; Lightning's hook."""
+        return batch.to(device, non_blocking=True)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch  # the default would look for tensors in it to stack
+
+
+def _start_method() -> str:
+    """Return how decoding processes start: as everywhere on this platform.
+
+    Inside a worker of joblib the current method is joblib's own, which torch's loader cannot use.
+    """
+    current, of_platform = multiprocessing.get_start_method(), multiprocessing.get_all_start_methods()
+    return current if current in of_platform else of_platform[0]
