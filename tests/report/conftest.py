@@ -40,7 +40,7 @@ def write_cell(
     version: int = 1,
     statuses: Mapping[int, ImageStatus] | None = None,
     valid_pixels: int = 3000,
-    panels: int = 0,
+    panels: int | Sequence[int] = 0,
     size: tuple[int, int] = (48, 64),
     spoil: Callable[[np.ndarray], np.ndarray] = lambda depth: depth,
     prefix: str = "scene/",
@@ -53,7 +53,7 @@ def write_cell(
         images: how many, named `<prefix>000` on.
         quality: typical abs_rel.
         statuses: of images that are not ok, by position.
-        panels: how many images to keep pictures of.
+        panels: how many images to keep pictures of, or which.
         size: (height, width) of the pictures.
         spoil: changes the aligned depth of the pictures.
         manifest: fields of the manifest that matter to the caller.
@@ -110,7 +110,7 @@ def write_cell(
         failed=counted("failed"),
     )
     (folder / MANIFEST_FILE).write_text(json.dumps(dataclasses.asdict(content)), encoding="utf-8")
-    for position in range(panels):
+    for position in range(panels) if isinstance(panels, int) else panels:
         _write_panel(folder, position, size, quality, protocols, spoil, f"{prefix}{position:03}")
     return folder
 

@@ -173,7 +173,7 @@ def test_names_are_text_whatever_they_contain(make_cell: Make) -> None:
     assert evil not in page.source
     assert any(one.text.endswith(evil) for one in page.all("h2"))
     assert any(evil in one.attributes["alt"] for one in page.all("img"))
-    assert any(one.attributes.get("data-label", "").startswith(evil) for one in page.all("button"))
+    assert any(one.attributes.get("data-label", "").startswith(evil) for one in page.all("div"))
 
 
 def test_the_page_asks_for_nothing_outside_itself(make_cell: Make) -> None:
@@ -204,7 +204,7 @@ def test_links_and_labels_lead_somewhere(make_cell: Make, tmp_path: Path) -> Non
 
 
 def test_every_picture_is_described(make_cell: Make) -> None:
-    page = page_of(make_cell("a", panels=3, protocols=("metric",), model="ramp"), images=2)
+    page = page_of(make_cell("a", panels=2, protocols=("metric",), model="ramp"), images=2)
     figures = page.all("figure")
     assert len(figures) == 2
     described = [one.attributes["alt"] for one in page.all("img") if one.within(figures[0]) and one.attributes["alt"]]

@@ -44,36 +44,6 @@
     button.addEventListener("click", () => sortBy(button.closest("th")));
   }
 
-  // Viewer: one image with its ground truth, one prediction and its error, large.
-  const viewer = document.getElementById("viewer");
-  const stage = viewer.querySelector(".stage");
-  const buttons = [...document.querySelectorAll(".enlarge")];
-  let current = 0;
-  const show = (position) => {
-    current = (position + buttons.length) % buttons.length;
-    const button = buttons[current];
-    const figure = button.closest("figure");
-    const shots = [...figure.querySelectorAll(".given .shot"), ...button.closest(".card").querySelectorAll(".shot")];
-    stage.replaceChildren(...shots.map((shot) => shot.cloneNode(true)));
-    viewer.querySelector(".legend").replaceChildren(...figure.querySelector(".legend").cloneNode(true).childNodes);
-    document.getElementById("viewer-name").textContent =
-      `${button.dataset.label}: ${figure.querySelector("h4").textContent}`;
-    if (!viewer.open) viewer.showModal();
-  };
-  buttons.forEach((button, position) => {
-    button.hidden = false;
-    button.addEventListener("click", () => show(position));
-    for (const image of button.closest(".card").querySelectorAll("img")) {
-      image.addEventListener("click", () => show(position));
-    }
-  });
-  viewer.querySelector(".close").addEventListener("click", () => viewer.close());
-  viewer.addEventListener("click", (event) => { if (event.target === viewer) viewer.close(); });
-  viewer.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowRight") show(current + 1);
-    if (event.key === "ArrowLeft") show(current - 1);
-  });
-
   // Print everything, also what is folded away.
   addEventListener("beforeprint", () => { for (const details of document.querySelectorAll("details")) details.open = true; });
 })();
