@@ -188,3 +188,38 @@ SWIN: tuple[Rule, ...] = (
     (r"^pretrained\.model\.patch_embed\.", "encoder.patch_embed."),
 )
 """To Swin as timm names it."""
+
+
+def next_vit(depths: Sequence[int]) -> tuple[Rule, ...]:
+    """To Next-ViT as timm names it, with this number of blocks in each stage; the release counts them throughout."""
+    blocks = [f"stages_{stage}.blocks.{block}" for stage, depth in enumerate(depths) for block in range(depth)]
+    return (
+        (r"^pretrained\.model\.stem\.(\d)\.", r"encoder.stem_\1."),
+        (r"^pretrained\.model\.features\.(\d+)\.", _counted(blocks, "encoder.{}.")),
+        (r"^(encoder.*\.mlp)\.conv(\d)\.", r"\1.fc\2."),
+    )
+
+
+def levit(depth: Sequence[int]) -> tuple[Rule, ...]:
+    """To LeViT as timm names it, with this number of blocks in each stage.
+
+    The release counts attention and perceptron of every block, and of what lies between the stages, throughout.
+    """
+    halves = []
+    for stage, blocks in enumerate(depth):
+        if stage:
+            halves += [f"stages.{stage}.downsample.{half}" for half in ("attn_downsample", "mlp")]
+        halves += [f"stages.{stage}.blocks.{block}.{half}" for block in range(blocks) for half in ("attn", "mlp")]
+    return (
+        (r"^pretrained\.model\.patch_embed\.(\d)\.", lambda m: f"encoder.levit.stem.conv{int(m[1]) // 2 + 1}."),
+        (r"^pretrained\.model\.blocks\.(\d+)\.(?:m\.)?", _counted(halves, "encoder.levit.{}.")),
+        (r"^(encoder.*\.mlp)\.0\.", r"\1.ln1."),
+        (r"^(encoder.*\.mlp)\.2\.", r"\1.ln2."),
+        (r"^(encoder.*\.(?:q|proj))\.1\.", r"\1.ln."),
+        (r"^(encoder.*)\.c\.", r"\1.linear."),
+    )
+
+
+def _counted(names: Sequence[str], template: str) -> Callable[[re.Match[str]], str]:
+    """Replace a number by the name that it counts to; one that counts too far stays and will be reported."""
+    return lambda match: template.format(names[int(match[1])]) if int(match[1]) < len(names) else match[0]

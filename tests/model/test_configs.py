@@ -25,6 +25,8 @@ PUBLISHED = {
     "dpt_swin2_large_384": ((384, 384), 213),
     "dpt_swin2_base_384": ((384, 384), 102),
     "dpt_swin2_tiny_256": ((256, 256), 42),
+    "dpt_next_vit_large_384": ((384, 512), 72),
+    "dpt_levit_224": ((224, 224), 49.1),  # 51 with two classification heads
     "midas_v2": ((288, 384), 105.4),
     "midas_v21": ((288, 384), 105.4),
     "midas_v21_small": ((192, 256), 21.3),

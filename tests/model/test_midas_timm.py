@@ -7,10 +7,12 @@ import torch
 from timm.models.swin_transformer import SwinTransformer
 from torch.nn import functional
 
-from src.core.errors import CheckpointError
+from src.core.errors import CheckpointError, ConfigError
 from src.core.prediction import OutputSpace
-from src.model.midas_timm import MidasNet, MiDaSTimm
+from src.model.midas_timm import MiDaSTimm
 from src.model.randomise import randomise
+from src.model.refinenet import MidasNet
+from tests.reference import encoders
 
 ARCHITECTURES = {
     "large": {
@@ -33,8 +35,21 @@ ARCHITECTURES = {
         "features": 8,
         "decoder": "dpt",
     },
+    "nextvit": {"encoder": "nextvit_small", "depths": [1, 1, 5, 1], "features": 8, "decoder": "dpt"},
+    "levit": {
+        "encoder": "levit_384",
+        "img_size": 64,
+        "embed_dim": [16, 24, 32],
+        "key_dim": 4,
+        "num_heads": [2, 3, 4],
+        "depth": [2, 2, 2],
+        "features": 16,
+        "decoder": "levit",
+    },
 }
 KINDS = list(ARCHITECTURES)
+SMALL = [kind for kind in KINDS if kind != "nextvit"]  # whose widths are fixed: 11 M parameters
+FIXED = {"levit": {"target_size": [64, 64], "bound": "stretch"}}  # attention is learnt for one size
 
 
 @pytest.fixture
@@ -51,7 +66,7 @@ def midas():
             "architecture": ARCHITECTURES[kind],
             "seed": 0,
         }
-        return MiDaSTimm(**{**settings, **changes})
+        return MiDaSTimm(**{**settings, **FIXED.get(kind, {}), **changes})
 
     return build
 
@@ -59,6 +74,11 @@ def midas():
 def released_names(network):
     """The weights of a network under the names that the release gives them: slices of the encoder, then scratch."""
     encoder = network.encoder
+    scratch = {f"scratch.{key}": value for key, value in network.scratch.state_dict().items()}
+    if hasattr(encoder, "levit"):
+        return {f"pretrained.model.{key}": value for key, value in levit_names(encoder.levit).items()} | scratch
+    if hasattr(encoder, "stem_0"):
+        return {f"pretrained.model.{key}": value for key, value in next_vit_names(encoder).items()} | scratch
     if hasattr(encoder, "patch_embed"):
         original = SwinTransformer(
             img_size=128, window_size=4, embed_dim=8, depths=(2, 2, 2, 2), num_heads=(1, 1, 2, 2), num_classes=5
@@ -73,7 +93,6 @@ def released_names(network):
         }
         state["layers.0.blocks.1.attn_mask"] = torch.zeros(64, 16, 16)
         state["layers.0.blocks.1.attn.relative_position_index"] = torch.zeros(16, 16)
-        scratch = {f"scratch.{key}": value for key, value in network.scratch.state_dict().items()}
         return {f"pretrained.model.{key}": value for key, value in state.items()} | scratch
     if hasattr(encoder, "blocks"):
         layers = [
@@ -93,6 +112,51 @@ def released_names(network):
     return original.state_dict()
 
 
+def levit_names(levit):
+    """As older versions of timm named them: every half of a block has a number."""
+    state = {"head.l.weight": torch.zeros(5, 32), "head_dist.bn.weight": torch.zeros(32)}
+
+    def add(name, layer):
+        state[f"{name}.c.weight"] = layer.linear.weight.detach()
+        state.update({f"{name}.bn.{key}": value for key, value in layer.bn.state_dict().items()})
+
+    for number in range(4):
+        add(f"patch_embed.{2 * number}", getattr(levit.stem, f"conv{number + 1}"))
+    halves = []
+    for stage in levit.stages:
+        halves += [stage.downsample.attn_downsample, stage.downsample.mlp] if halves else []
+        halves += [half for block in stage.blocks for half in (block.attn, block.mlp)]
+    for number, half in enumerate(halves):
+        name = f"blocks.{number}" if hasattr(half, "kv") else f"blocks.{number}.m"
+        if hasattr(half, "attention_biases"):
+            state[f"{name}.attention_biases"] = half.attention_biases.detach()
+            state[f"{name}.attention_bias_idxs"] = half.attention_bias_idxs
+            add(f"{name}.proj.1", half.proj.ln)
+            for part in ("kv", "qkv"):
+                if hasattr(half, part):
+                    add(f"{name}.{part}", getattr(half, part))
+            if hasattr(half, "q"):
+                add(f"{name}.q.1", half.q.ln)
+        else:
+            add(f"{name}.0", half.ln1)
+            add(f"{name}.2", half.ln2)
+    return state
+
+
+def next_vit_names(encoder):
+    """As the original repository names them: the blocks of all stages are one list."""
+    state, block = {"proj_head.0.bias": torch.zeros(5), "norm.weight": torch.ones(1024)}, 0
+    for number in range(4):
+        layers = getattr(encoder, f"stem_{number}").state_dict()
+        state.update({f"stem.{number}.{key}": value for key, value in layers.items()})
+    for number in range(4):
+        for layer in getattr(encoder, f"stages_{number}").blocks:
+            renamed = {key.replace("mlp.fc", "mlp.conv"): value for key, value in layer.state_dict().items()}
+            state.update({f"features.{block}.{key}": value for key, value in renamed.items()})
+            block += 1
+    return state
+
+
 @pytest.fixture
 def release(tmp_path):
     """A released file of a tiny network: kind -> path, network."""
@@ -101,7 +165,7 @@ def release(tmp_path):
         network = MidasNet(**ARCHITECTURES[kind])
         randomise(network, seed=3)
         for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):  # statistics are weights too
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):  # statistics are weights too
                 module.running_mean.uniform_(-0.1, 0.1)
                 module.running_var.uniform_(0.8, 1.2)
         path = tmp_path / f"{kind}.pt"
@@ -121,7 +185,7 @@ def test_a_release_arrives_where_it_belongs(midas, release, images, kind):
     loaded = model.network.state_dict()
     for key, value in network.state_dict().items():
         assert torch.equal(loaded[key], value), key
-    pixels = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(1, 3, *model.input_size((128, 128)), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.equal(model.network(pixels), network(pixels))
 
@@ -151,34 +215,81 @@ def original_forward(network, pixels, *, in_place):
         out = activate(out)
         return convolve(out, f"{name}.conv2") + x
 
+    maps = [m.permute(0, 3, 1, 2) if network.channels_last else m for m in network.encoder(pixels)]
     path = None
-    for number, features in reversed(list(enumerate(network.encoder(pixels), 1))):
-        if network.channels_last:
-            features = features.permute(0, 3, 1, 2)
+    for number, features in reversed(list(enumerate(maps, 1))):
         skip, name = convolve(features, f"layer{number}_rn"), f"refinenet{number}"
         path = skip if path is None else path + unit(skip, f"{name}.resConfUnit1")
         path = unit(path, f"{name}.resConfUnit2")
-        path = functional.interpolate(path, scale_factor=2, mode="bilinear", align_corners=True)
+        finer = maps[number - 2].shape[-1] if number > 1 else 2 * maps[0].shape[-1]
+        path = functional.interpolate(path, (finer, finer), mode="bilinear", align_corners=True)
         if f"scratch.{name}.out_conv.weight" in w:
             path = convolve(path, f"{name}.out_conv", padding=0)
+    for number in (0, 2) if "scratch.stem_transpose.0.c.weight" in w else ():
+        name = f"stem_transpose.{number}"
+        path = functional.conv_transpose2d(path, w[f"scratch.{name}.c.weight"], stride=2, padding=1, output_padding=1)
+        path = functional.hardswish(encoders.normalise(path, w, f"scratch.{name}.bn"))
     out = convolve(path, "output_conv.0")
-    out = functional.interpolate(out, scale_factor=2, mode="bilinear", align_corners=network.channels_last)
+    aligned = network.scratch.output_conv[1].align_corners
+    out = functional.interpolate(out, scale_factor=2, mode="bilinear", align_corners=aligned)
     out = functional.relu(convolve(out, "output_conv.2"))
     return functional.relu(convolve(out, "output_conv.4", padding=0))
 
 
 @pytest.mark.parametrize(
-    ("kind", "in_place"), [("large", (True, False)), ("small", (False, True)), ("swin", (False, True))]
+    ("kind", "in_place", "aligned"),
+    [
+        ("large", (True, False), False),
+        ("small", (False, True), False),
+        ("swin", (False, True), True),
+        ("levit", (False, True), True),
+    ],
 )
-def test_the_decoder_computes_what_the_original_does(release, kind, in_place):
+def test_the_decoder_computes_what_the_original_does(release, kind, in_place, aligned):
     _, network = release(kind)
-    pixels = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    assert network.scratch.output_conv[1].align_corners is aligned
+    side = 64 if kind == "levit" else 128
+    pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         ours = network(pixels)
         original, other = (original_forward(network, pixels, in_place=choice) for choice in in_place)
     torch.testing.assert_close(ours, original, rtol=1e-5, atol=1e-6)
-    assert ours.std() > 0.01
-    assert (ours - other).abs().max() > 0.01  # in place or not in place matters
+    assert ours.std() > 0.1 * ours.mean() > 0
+    assert (ours - other).abs().max() > 0.1 * ours.mean()  # in place or not in place matters
+
+
+@pytest.mark.parametrize(("kind", "hooks"), [("nextvit", [0, 1, 6, 7]), ("levit", [3, 7, 13])])
+def test_the_encoder_computes_what_its_paper_says(midas, release, kind, hooks):
+    path, _ = release(kind)
+    model = midas(kind, weights=str(path))
+    model.configure_model()
+    prefix = "pretrained.model."
+    released = torch.load(path, weights_only=True)["model"]
+    weights = {key.removeprefix(prefix): value for key, value in released.items() if key.startswith(prefix)}
+    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        ours, expected = (
+            model.network.encoder(pixels),
+            getattr(encoders, {"nextvit": "next_vit"}.get(kind, kind))(weights, pixels, hooks),
+        )
+    assert [m.shape for m in ours] == [m.shape for m in expected]
+    for mine, theirs in zip(ours, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5 * theirs.abs().max().item())
+
+
+def test_a_block_too_many_is_reported(midas, release):
+    path, _ = release("levit")
+    content = torch.load(path, weights_only=True)
+    content["model"]["pretrained.model.blocks.16.m.0.c.weight"] = torch.zeros(1)
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"1 keys unexpected: pretrained\.model\.blocks\.16\.m\.0\.c\.weight$"):
+        midas("levit", weights=str(path)).configure_model()
+
+
+@pytest.mark.parametrize("resolution", ["native", 96])
+def test_levit_knows_one_size(midas, resolution):
+    with pytest.raises(ConfigError, match=f"resolution={resolution}: expected default, since LeViT's attention"):
+        midas("levit", resolution=resolution)
 
 
 def test_the_small_encoder_pads_as_tensorflow_does():
@@ -193,8 +304,10 @@ def test_the_small_encoder_pads_as_tensorflow_does():
     assert (ours - other).abs().max() > 0.1 * ours.abs().max()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [(48, 64), (75, 242), (120, 50)])
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [(kind, size) for kind in SMALL for size in ((48, 64), (75, 242), (120, 50))] + [("nextvit", (50, 90))],
+)
 def test_any_aspect_ratio(midas, release, images, kind, size):
     model = midas(kind, weights=str(release(kind)[0]))
     model.configure_model()
@@ -206,7 +319,7 @@ def test_any_aspect_ratio(midas, release, images, kind, size):
     assert disparity.std() > 0.01 * disparity.abs().mean() > 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SMALL)
 def test_a_batch_predicts_what_its_images_predict_alone(midas, images, kind):
     model = midas(kind)
     model.configure_model()
@@ -234,7 +347,7 @@ def test_preprocessing_and_upsampling_are_the_original_ones(midas, images, bicub
     np.testing.assert_allclose(disparity.numpy(), upsampled, atol=1e-4 * np.abs(upsampled).max())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SMALL)
 def test_what_the_network_calls_disparity_is_returned_as_it_is(midas, images, kind):
     model = midas(kind)
     model.configure_model()
