@@ -1,6 +1,7 @@
 """Errors as a user reads them: what was expected, what exists, how to fix it."""
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,13 @@ from src.core.errors import LeadlineError
 
 # what a worker or rank raised arrives as the text of its traceback
 _RAISED_ELSEWHERE = re.compile(r".*src\.core\.errors\.\w+: ", re.DOTALL)
+_WORKER_DIED = re.compile(r"DataLoader worker \(pid.*\) (is killed by signal|exited unexpectedly)")
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota of this disk is used up",
+    errno.EFBIG: "a file grew beyond the size that this system allows",
+    errno.EROFS: "the disk is read-only",
+}
 
 
 def explain(error: BaseException, conf: Path | None = None) -> str | None:
@@ -27,6 +35,14 @@ def explain(error: BaseException, conf: Path | None = None) -> str | None:
         return _RAISED_ELSEWHERE.sub("", text).strip()
     if isinstance(error, LeadlineError):
         return text
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{_DISK[error.errno]}{where}; what was scored before is kept: mend that and run the same command again"
+    if _WORKER_DIED.search(text):
+        return (
+            f"a process that decodes images has died, often for want of memory: {text.splitlines()[0]} What was scored "
+            "is kept, and the same command goes on from there; num_workers=0 decodes in the main process"
+        )
     if isinstance(error, MissingConfigException):
         return text + _known_choices(error, conf)
     if isinstance(error, MissingMandatoryValue):

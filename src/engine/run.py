@@ -30,7 +30,7 @@ from src.records.fingerprint import fingerprint
 from src.records.reader import Cell, is_complete, read_cell
 from src.records.schema import CONFIG_FILE, SUMMARY_FILE
 from src.records.table import Scored
-from src.records.writer import clear, merge, read_kept, recover, write_json, write_manifest
+from src.records.writer import clear, dump, merge, recover, write_json, write_manifest
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +48,9 @@ class _Plan:
     scoring: ScoringCallback
     trainer: Trainer
 
-    def predict(self, kept: Mapping[str, Scored]) -> None:
-        """Score what an earlier, interrupted run has not."""
-        self.scoring.kept = kept
-        # every protocol has the same images
-        done: list[int] = next((scored.index.tolist() for scored in kept.values()), [])
-        self.datamodule.done = frozenset(done)  # type: ignore[attr-defined]
+    def predict(self, kept: Mapping[str, Scored] | None = None) -> None:
+        """Score what an earlier, interrupted run has not; only process 0 knows what that is and tells the others."""
+        self.scoring.kept = kept or {}
         self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
 
 
@@ -71,31 +68,43 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
         LeadlineError: for everything the user can mend.
     """
     is_first = is_first_process()
-    if is_first and is_complete(folder) and not cfg.force:
-        log.info("Already finished, so nothing was run; force=true runs it again.")
-        return read_cell(folder)
+    if is_complete(folder) and not cfg.force:
+        return _finished(folder) if is_first else None
     started = _now()
     quieten()
     plan = _plan(cfg, folder)
     if not is_first:
-        plan.predict(read_kept(folder))
+        plan.predict()
         return None
-    with sole_writer(folder), build_logger(cfg) as logger:
+    with sole_writer(folder, wait=float(cfg.wait)) as lock, build_logger(cfg) as logger:
+        if is_complete(folder) and not cfg.force:  # by the process that was waited for
+            return _finished(folder)
         kept = _resume(cfg, folder, plan)
         OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
         plan.predict(kept)
+        lock.check()
         cell = _finish(cfg, folder, plan, started)
         logger.publish(cell)
     return cell
 
 
+def _finished(folder: Path) -> Cell:
+    log.info("Already finished, so nothing was run; force=true runs it again.")
+    return read_cell(folder)
+
+
 def _plan(cfg: DictConfig, folder: Path) -> _Plan:
+    _refuse_infinity(cfg)
     model, datamodule = build_model(cfg), build_datamodule(cfg)
     # the first image shows what the data set is annotated with
     sample: Sample = datamodule.dataset[0]  # type: ignore[attr-defined]
     protocols, not_applicable = _applicable(build_protocols(cfg), model.space, sample)  # type: ignore[arg-type]
     scoring = ScoringCallback(
-        protocols=protocols, folder=folder, fingerprint=fingerprint(measurement(cfg)), panels=cfg.panels
+        protocols=protocols,
+        folder=folder,
+        fingerprint=fingerprint(measurement(cfg)),
+        panels=cfg.panels,
+        sync_seconds=float(cfg.sync_seconds),
     )
     trainer = build_trainer(cfg, [scoring])
     _refuse_relaunch_in_sweep(trainer)
@@ -175,6 +184,17 @@ def _protocols_for(space: OutputSpace, sample: Sample) -> list[str]:
         for name, protocol in build_protocols(OmegaConf.create({"protocol": OmegaConf.load(file)})).items()
         if _applies(protocol, space, sample)
     ]
+
+
+def _refuse_infinity(cfg: DictConfig) -> None:
+    try:
+        dump(measurement(cfg))
+    except ValueError as error:
+        msg = (
+            "the configuration holds .inf or .nan, which the results (JSON) have no word for; write a number that no "
+            "depth reaches, such as depth_range: [0.001, 1.0e+6]"
+        )
+        raise ConfigError(msg) from error
 
 
 def _refuse_relaunch_in_sweep(trainer: Trainer) -> None:

@@ -38,16 +38,20 @@ class ScoringCallback(Callback):
         folder: of the cell.
         fingerprint: of the measurement; processes that disagree on it refuse to score together.
         panels: number of images spread over the split whose pictures are kept, besides the worst, median and best.
+        sync_seconds: see `RecordWriter`.
 
     Attributes:
         kept: what an earlier, interrupted run of this cell has scored, by protocol.
     """
 
-    def __init__(self, *, protocols: Mapping[str, EvalProtocol], folder: Path, fingerprint: str, panels: int) -> None:
+    def __init__(
+        self, *, protocols: Mapping[str, EvalProtocol], folder: Path, fingerprint: str, panels: int, sync_seconds: float
+    ) -> None:
         self.protocols = dict(protocols)
         self.folder = folder
         self.fingerprint = fingerprint
         self.panels = panels
+        self.sync_seconds = sync_seconds
         self.kept: Mapping[str, Scored] = {}
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
@@ -56,7 +60,7 @@ class ScoringCallback(Callback):
         self._panels: PanelWriter | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Check that all processes compute the same measurement, and make arithmetic repeatable."""
+        """Check that all processes compute the same measurement, share what is done, make arithmetic repeatable."""
         agreed = trainer.strategy.broadcast(self.fingerprint)
         if agreed != self.fingerprint:
             msg = (
@@ -64,6 +68,8 @@ class ScoringCallback(Callback):
                 "command lines differ; start all processes with the same one"
             )
             raise ConfigError(msg)
+        done: list[int] = next((scored.index.tolist() for scored in self.kept.values()), [])  # alike for all protocols
+        trainer.datamodule.done = frozenset(trainer.strategy.broadcast(done))  # type: ignore[attr-defined]
         quieten()
         torch.set_float32_matmul_precision("highest")
         torch.backends.cudnn.deterministic = True
@@ -73,7 +79,7 @@ class ScoringCallback(Callback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open this process's file of records."""
         self._interrupt.watch()
-        self._writer = RecordWriter(self.folder, trainer.global_rank)
+        self._writer = RecordWriter(self.folder, trainer.global_rank, seconds=self.sync_seconds)
         total = len(trainer.datamodule.sample_ids)  # type: ignore[attr-defined]
         self._panels = PanelWriter(self.folder, count=self.panels, total=total)
         if self.kept:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from src.core.errors import RecordsError
 from src.records import schema
 from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
 from src.records.table import Scored, read_table
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,24 +92,42 @@ def _protocol(info: dict[str, Any]) -> ProtocolInfo:
     return ProtocolInfo(**info, clip=clip if clip is None else (clip[0], clip[1]), metrics=metrics)
 
 
-def read_records(path: Path, *, unfinished: bool = False) -> Iterator[SampleRecord]:
+def read_records(path: Path) -> Iterator[SampleRecord]:
     """Read the log of a run, row by row.
-
-    Args:
-        path: of the file.
-        unfinished: the writer may have died in the middle of the last line, which is then left out.
 
     Raises:
         RecordsError: if it is missing, or a line is broken; the message names the line.
     """
+    for number, line in enumerate(_lines(path), start=1):
+        yield _record(line, path, number)
+
+
+def read_intact_records(path: Path) -> Iterator[SampleRecord]:
+    """Read what is whole in the log of a run that died; says how much is not.
+
+    A dying process leaves its last line unfinished. A dying machine may leave any part of the file as zeros.
+
+    Raises:
+        RecordsError: if the file is missing.
+    """
+    broken = 0
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.endswith(b"\n"):  # the one being written: expected
+            continue
+        try:
+            yield _record(line, path, number)
+        except RecordsError:
+            broken += 1
+    if broken:
+        log.warning("%s: %d lines are damaged; their images are scored again", path, broken)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if unfinished and not line.endswith(b"\n"):
-                    return
-                yield _record(line, path, number)
+            yield from file
     except OSError as error:
-        msg = f"{path}: expected a text file written by a run, but {error}"
+        msg = f"{path}: expected the log of a run, but {error}"
         raise RecordsError(msg) from error
 
 

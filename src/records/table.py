@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float64, Int32, Int64, Shaped
 
 from src.core.errors import RecordsError
+from src.records.durable import replaced
 from src.records.schema import SampleRecord
 
 LAYOUT: Final = 1
@@ -168,9 +169,8 @@ def write_table(path: Path, scores: Mapping[str, Scored]) -> None:
         },
     }
     table = pa.table(columns).replace_schema_metadata({_METADATA: json.dumps(about)})
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, compression="zstd")
-    part.replace(path)
+    with replaced(path) as part:
+        pq.write_table(table, part, compression="zstd")
 
 
 def read_table(path: Path) -> dict[str, Scored]:

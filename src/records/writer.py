@@ -1,10 +1,14 @@
 """Write records: one file per process while the run goes, one file per cell when it is complete."""
 
+import contextlib
 import dataclasses
 import functools
 import json
+import logging
 import math
+import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +20,12 @@ from jaxtyping import Shaped
 
 from src.core.errors import RecordsError
 from src.records import schema
-from src.records.reader import read_records
+from src.records.durable import replaced
+from src.records.reader import read_intact_records, read_records
 from src.records.schema import RunManifest, SampleRecord
 from src.records.table import Scored, from_records, join, read_table, write_table
+
+log = logging.getLogger(__name__)
 
 
 def finite(value: float) -> float | None:
@@ -33,13 +40,9 @@ def dump(content: Any) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     """Write plain values as indented JSON, whole or not at all."""
-    _replace(path, json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    text = json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    with replaced(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def rank_file(folder: Path, rank: int) -> Path:
@@ -48,23 +51,41 @@ def rank_file(folder: Path, rank: int) -> Path:
 
 
 class RecordWriter:
-    """Appends records to the file of one process; use as a context manager.
+    """Appends records to the log of one process; use as a context manager.
 
-    What was written survives the death of the process: every batch is handed to the operating system. It survives the
-    death of the machine only as far as the system has put it on disk by itself.
+    Every batch is handed to the operating system at once, so it survives the death of the process. It is put on disk,
+    where it survives the death of the machine too, when the last time is long enough ago, and at the end.
+
+    Args:
+        folder: of the cell.
+        rank: of this process.
+        seconds: after which a batch is put on disk together with those before it; 0 for every batch.
     """
 
-    def __init__(self, folder: Path, rank: int) -> None:
-        self._file = rank_file(folder, rank).open("a", encoding="utf-8")
+    def __init__(self, folder: Path, rank: int, *, seconds: float = 0.0) -> None:
+        # unbuffered: after an error nothing is left that closing would try to write again
+        self._file = rank_file(folder, rank).open("ab", buffering=0)
+        self._seconds = seconds
+        self._synced = time.monotonic()
 
     def write(self, records: Iterable[SampleRecord]) -> None:
-        """Append records and hand them to the operating system."""
-        self._file.writelines(dump(dataclasses.asdict(record)) + "\n" for record in records)
-        self._file.flush()
+        """Append records.
+
+        Raises:
+            OSError: if the disk is full or gone; what was written before is kept.
+        """
+        data = memoryview("".join(dump(dataclasses.asdict(record)) + "\n" for record in records).encode())
+        while data:  # an unbuffered file may take a part
+            data = data[self._file.write(data) :]
+        if time.monotonic() - self._synced >= self._seconds:
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Put what was written on disk and close the file."""
+        if not self._file.closed:
+            with self._file, contextlib.suppress(OSError):
+                os.fsync(self._file.fileno())
 
     def __enter__(self) -> "RecordWriter":
         """Return itself."""
@@ -83,8 +104,8 @@ def kept_file(folder: Path) -> Path:
 def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int]) -> dict[str, Scored]:
     """Gather what an interrupted run of this cell has left, so that only the missing images need to be scored.
 
-    Kept are the images with a record under each protocol, under the names and protocol versions of now. A line that a
-    dying process left unfinished is dropped.
+    Kept are the images with a record under each protocol, under the names and protocol versions of now. Lines that a
+    dying process left unfinished, or that a dying machine left as zeros, are dropped.
 
     Args:
         folder: of the cell.
@@ -93,16 +114,13 @@ def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int])
 
     Returns:
         The kept records, also in `kept_file`; {} if there are none.
-
-    Raises:
-        RecordsError: if a file is damaged in any other way.
     """
     logs = sorted(folder.glob("records.rank*.jsonl"))
-    rows = (record for log in logs for record in read_records(log, unfinished=True))
+    rows = (record for path in logs for record in read_intact_records(path))
     fitting = (record for record in rows if protocols.get(record.protocol) == record.protocol_version)
     parts = [
         {protocol: scores[protocol] for protocol in protocols}
-        for scores in (read_kept(folder), from_records(fitting))
+        for scores in (_read_kept_if_intact(folder), from_records(fitting))
         if protocols.items() <= {name: scored.protocol_version for name, scored in scores.items()}.items()
     ]
     joined = {protocol: join([part[protocol] for part in parts]) for protocol in protocols} if parts else {}
@@ -111,9 +129,17 @@ def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int])
         write_table(kept_file(folder), kept)
     else:
         kept_file(folder).unlink(missing_ok=True)
-    for log in logs:
-        log.unlink()
+    for path in logs:
+        path.unlink()
     return kept
+
+
+def _read_kept_if_intact(folder: Path) -> dict[str, Scored]:
+    try:
+        return read_kept(folder)
+    except RecordsError as error:
+        log.warning("%s; its images are scored again", error)
+        return {}
 
 
 def _whole(scores: Mapping[str, Scored], names: Shaped[np.ndarray, " n"]) -> dict[str, Scored]:
@@ -160,7 +186,7 @@ def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Seq
         RecordsError: unless every expected image has exactly one record under each protocol.
     """
     logs = [rank_file(folder, rank) for rank in range(world_size)]
-    written = from_records(record for log in logs for record in read_records(log))
+    written = from_records(record for path in logs for record in read_records(path))
     sources = [read_kept(folder), written]
     parts = {protocol: [scores[protocol] for scores in sources if protocol in scores] for protocol in protocols}
     scores = {protocol: join(found) for protocol, found in parts.items() if found}

@@ -6,7 +6,15 @@ import json
 import pytest
 
 from src.core.errors import RecordsError
-from src.records.reader import Cell, find_cells, is_complete, read_cell, read_manifest, read_records
+from src.records.reader import (
+    Cell,
+    find_cells,
+    is_complete,
+    read_cell,
+    read_intact_records,
+    read_manifest,
+    read_records,
+)
 from src.records.table import to_records
 from src.records.writer import RecordWriter, merge, rank_file, write_manifest
 
@@ -51,7 +59,7 @@ def test_a_torn_line_is_named(log):
     log.write_text(log.read_text()[:-40])
     with pytest.raises(RecordsError, match=r"records\.rank0\.jsonl, line 2: expected JSON"):
         list(read_records(log))
-    assert [record.index for record in read_records(log, unfinished=True)] == [0]
+    assert [record.index for record in read_intact_records(log)] == [0]
 
 
 @pytest.mark.parametrize("damage", [b'{"index": 0}', b"[1, 2]", b"3", b'"\xff"'])

@@ -1,6 +1,9 @@
 """Records of several processes become one file in which every image appears exactly once."""
 
+import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -8,7 +11,17 @@ from src.core.errors import RecordsError
 from src.records import schema
 from src.records.reader import read_records
 from src.records.table import read_table, to_records
-from src.records.writer import RecordWriter, clear, merge, rank_file, write_json, write_manifest
+from src.records.writer import (
+    RecordWriter,
+    clear,
+    kept_file,
+    merge,
+    rank_file,
+    read_kept,
+    recover,
+    write_json,
+    write_manifest,
+)
 
 NAMES = ["scene/0", "scene/1", "scene/2"]
 
@@ -77,3 +90,92 @@ def test_json_names_characters_as_they_are(tmp_path):
     write_json(tmp_path / "x.json", {"name": "küche/01 深度"})
     assert "küche/01 深度" in (tmp_path / "x.json").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"name": "küche/01 深度"}
+
+
+PROTOCOLS = {"metric": 1}
+
+
+def recovered(folder):
+    kept = recover(folder, NAMES, PROTOCOLS)
+    assert not list(folder.glob("*rank*"))
+    assert list(to_records(read_kept(folder))) == list(to_records(kept))
+    return kept["metric"].index.tolist() if kept else []
+
+
+@pytest.mark.parametrize("cut", [1, 40])
+def test_a_torn_last_line_is_dropped(tmp_path, record, cut):
+    write(tmp_path, 0, [record(0), record(1)])
+    log = rank_file(tmp_path, 0)
+    log.write_bytes(log.read_bytes()[:-cut])
+    assert recovered(tmp_path) == [0]
+
+
+def test_a_line_torn_within_a_character_is_dropped(tmp_path, record):
+    write(tmp_path, 0, [record(0), record(1, group="küche")])
+    log = rank_file(tmp_path, 0)
+    data = log.read_bytes()
+    log.write_bytes(data[: data.index("ü".encode()) + 1])
+    assert recovered(tmp_path) == [0]
+
+
+@pytest.mark.parametrize("zeros", [slice(0, None), slice(0, 90), slice(150, 400)], ids=["all", "start", "middle"])
+def test_what_a_power_loss_left_as_zeros_is_dropped_and_said(tmp_path, record, zeros, caplog):
+    write(tmp_path, 0, [record(0), record(1), record(2)])
+    log = rank_file(tmp_path, 0)
+    data = bytearray(log.read_bytes())
+    hit = range(*zeros.indices(len(data)))
+    ends = [i for i, byte in enumerate(data) if byte == ord("\n")]
+    starts = [0, *(end + 1 for end in ends)]
+    for i in hit:
+        data[i] = 0
+    log.write_bytes(data)
+
+    whole = [k for k, end in enumerate(ends) if not any(starts[k] <= i <= end for i in hit)]
+    # a line whose end was lost takes the next one with it
+    assert set(recovered(tmp_path)) <= set(whole)
+    assert recovered(tmp_path) or zeros.stop is None or zeros.start
+    if len(hit) < len(data):
+        assert "damaged; their images are scored again" in caplog.text
+
+
+def test_an_empty_log_is_nothing(tmp_path):
+    rank_file(tmp_path, 0).touch()
+    assert recovered(tmp_path) == []
+
+
+def test_what_was_kept_twice_interrupted_adds_up(tmp_path, record):
+    write(tmp_path, 0, [record(2)])
+    assert recovered(tmp_path) == [2]
+    write(tmp_path, 0, [record(0)])
+    write(tmp_path, 1, [record(1, "another")])
+    assert recovered(tmp_path) == [0, 2]
+    kept_file(tmp_path).write_bytes(b"")
+    assert recovered(tmp_path) == []
+
+
+def test_an_image_scored_twice_is_kept_once(tmp_path, record):
+    write(tmp_path, 0, [record(0, seconds=1.0), record(1)])
+    write(tmp_path, 1, [record(0, seconds=2.0)])
+    kept = recover(tmp_path, NAMES, PROTOCOLS)["metric"]
+    assert kept.index.tolist() == [0, 1]
+    assert kept.seconds[0] == 2.0
+
+
+def test_a_full_disk_keeps_what_was_written_before(tmp_path, record):
+    """In a process of its own, whose files may not grow beyond some size: the system refuses as on a full disk."""
+    code = f"""
+import resource, signal
+from pathlib import Path
+from src.records.schema import SampleRecord
+from src.records.writer import RecordWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
+with RecordWriter(Path({str(tmp_path)!r}), 0) as writer:
+    for i in range(3):
+        writer.write([SampleRecord(**{dataclasses.asdict(record(0))!r} | {{"index": i, "sample_id": f"scene/{{i}}"}})])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "OSError: [Errno 27]" in done.stderr
+    assert done.stderr.count("Traceback") == 1, "closing tried to write again"
+    assert rank_file(tmp_path, 0).stat().st_size == 700
+    assert recovered(tmp_path) == [0, 1]
