@@ -5,13 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
+from src.records import statistics
 from src.records.schema import RunManifest
 from src.records.table import Scored
-
-RESAMPLES = 1000
-_DRAWS_AT_ONCE = 4_000_000  # bounds memory: this many indices are drawn together
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +18,12 @@ class Estimate:
     Attributes:
         mean: over the images that have a value, weighted as the records say (equally, unless a metric pools something
             smaller than images); None where none has.
-        standard_error: of the mean over images drawn anew; sample standard deviation / sqrt(n) for equal weights.
-            None for fewer than two images.
-        low, high: bootstrap 95 % interval of the mean over resampled images; None for fewer than two images.
+        standard_error: of the mean over images, or groups of them, drawn anew; sample standard deviation / sqrt(n) for
+            images of equal weight. None for fewer than two.
+        low, high: bootstrap 95 % interval of the mean, drawn anew likewise; None for fewer than two.
         n: number of images that have a value.
         undefined: scored images for which the metric is undefined; they are left out of the mean.
+        groups: how many groups are drawn anew, or None where images are (`statistics.units_of`).
     """
 
     mean: float | None
@@ -34,10 +32,11 @@ class Estimate:
     high: float | None
     n: int
     undefined: int
+    groups: int | None = None
 
 
 def estimates(
-    scores: Mapping[str, Scored], *, resamples: int = RESAMPLES, seed: int = 0
+    scores: Mapping[str, Scored], *, resamples: int = statistics.RESAMPLES, seed: int = 0
 ) -> dict[str, dict[str, Estimate]]:
     """Estimate every metric under every protocol from the records of one cell.
 
@@ -72,6 +71,7 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
         "uses ground truth": manifest.uses_ground_truth,
         f"limited to {manifest.expected} image{'s' * (manifest.expected != 1)}": manifest.limited,
         f"{failed} failed": failed > 0,
+        f"{manifest.unreadable} unreadable": manifest.unreadable > 0,
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
 
@@ -79,57 +79,26 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
 def _estimates_of_protocol(scored: Scored, *, resamples: int, seed: int) -> dict[str, Estimate]:
     metrics = list(scored.errors)
     ok = scored.select(scored.status == "ok")
+    units = statistics.units_of(ok.group.tolist())
     one = np.ones(len(ok))
     values = np.stack([ok.errors[metric] for metric in metrics], axis=1)
     weights = np.stack([ok.weights.get(metric, one) for metric in metrics], axis=1)
-    weights = np.where(np.isfinite(values), weights, 0.0)
-    values = np.where(weights > 0, values, 0.0)
-    bounds = _bootstrap_bounds(values, weights, resamples=resamples, seed=seed)
-    return {metric: _estimate(values[:, k], weights[:, k], bounds[:, k]) for k, metric in enumerate(metrics)}
-
-
-def _estimate(
-    values: Float64[np.ndarray, " n"], weights: Float64[np.ndarray, " n"], bounds: Float64[np.ndarray, " 2"]
-) -> Estimate:
-    n, total = int((weights > 0).sum()), weights.sum()
-    if n == 0:
-        return Estimate(mean=None, standard_error=None, low=None, high=None, n=0, undefined=len(values))
-    mean = (weights * values).sum() / total
-    # of a ratio of two sums: Cochran, "Sampling Techniques", 1977, section 2.11
-    variance = ((weights * (values - mean)) ** 2).sum() / total**2 * n / max(n - 1, 1)
-    spread = n > 1
-    return Estimate(
-        mean=float(mean),
-        standard_error=float(np.sqrt(variance)) if spread else None,
-        low=float(bounds[0]) if spread else None,
-        high=float(bounds[1]) if spread else None,
-        n=n,
-        undefined=len(values) - n,
-    )
-
-
-def _bootstrap_bounds(
-    values: Float64[np.ndarray, "n k"], weights: Float64[np.ndarray, "n k"], *, resamples: int, seed: int
-) -> Float64[np.ndarray, "2 k"]:
-    """Percentile bootstrap (Efron & Tibshirani 1993, chapter 13): 2.5 % and 97.5 % points of the resampled means.
-
-    A resample is a count per image, so that one matrix product gives the means of all metrics. One that hits none of
-    a metric's defined images says nothing about it and is left out.
-    """
-    n, k = values.shape
-    if n == 0:
-        return np.full((2, k), np.nan)
-    weighted = weights * values
-    generator = np.random.default_rng(seed)
-    means = []
-    for start in range(0, resamples, step := max(1, _DRAWS_AT_ONCE // n)):
-        rows = min(step, resamples - start)
-        drawn = generator.integers(0, n, (rows, n))
-        counts = np.bincount((drawn + n * np.arange(rows)[:, None]).ravel(), minlength=rows * n).reshape(rows, n)
-        total = counts @ weights
-        means.append(np.divide(counts @ weighted, total, out=np.full_like(total, np.nan), where=total > 0))
-    distribution = np.concatenate(means)
-    bounds = np.full((2, k), np.nan)
-    seen = np.isfinite(distribution).any(axis=0)
-    bounds[:, seen] = np.nanquantile(distribution[:, seen], (0.025, 0.975), axis=0)
-    return bounds
+    sums, totals = statistics.unit_sums(values, weights, units)
+    distribution = statistics.resampled_means(sums, totals, resamples=resamples, seed=seed)
+    low, high = statistics.percentile_interval(distribution)
+    errors = statistics.standard_errors(values, weights, units)
+    holding = (np.isfinite(values) & (weights > 0)).sum(axis=0)
+    found = {}
+    for k, metric in enumerate(metrics):
+        n, total = int(holding[k]), float(totals[:, k].sum())
+        spread = int((totals[:, k] > 0).sum()) > 1
+        found[metric] = Estimate(
+            mean=float(sums[:, k].sum() / total) if n else None,
+            standard_error=float(errors[k]) if spread else None,
+            low=float(low[k]) if spread else None,
+            high=float(high[k]) if spread else None,
+            n=n,
+            undefined=len(ok) - n,
+            groups=units.count if units.kind == "groups" else None,
+        )
+    return found

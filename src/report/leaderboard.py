@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from src.records.reader import Cell
 from src.records.schema import ProtocolInfo, RunManifest
 from src.records.table import Scored
 from src.report.words import alignment, decimals_for
+
+Domain = Literal["in-domain", "zero-shot", "unknown"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,8 @@ class Row:
         protocol: its name.
         estimates: metric -> mean with uncertainty.
         unranked: the reasons why the row is not ranked; empty where it is.
-        variant: what sets the row apart from others of the same model and resolution; "" where nothing need be said.
+        variant: what sets the cell apart from others of the same model and resolution, in any table; "" where nothing
+            need be said.
         input_sizes: distinct (height, width) the network saw, in pixels.
     """
 
@@ -39,6 +42,19 @@ class Row:
     def manifest(self) -> RunManifest:
         """Of the cell."""
         return self.cell.manifest
+
+    @property
+    def scored(self) -> Scored:
+        """Its images, in columns."""
+        return self.cell.scores[self.protocol]
+
+    @property
+    def domain(self) -> Domain:
+        """Whether the model was trained on the data set, by its card."""
+        known = self.manifest.card.get("training_data")
+        if not known or "unknown" in known or not self.manifest.data_family:
+            return "unknown"
+        return "in-domain" if self.manifest.data_family in known else "zero-shot"
 
     @property
     def name(self) -> str:
@@ -94,6 +110,11 @@ class Table:
         return alignment(self.info.fitted_in, shifted=shifted)
 
     @property
+    def ranked(self) -> tuple[Row, ...]:
+        """The rows that compete."""
+        return tuple(row for row in self.rows if not row.unranked)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(self.info.metrics)
@@ -102,15 +123,20 @@ class Table:
         """Return how many decimals the column needs: four for fractions, else what ranked rows (or all) ask for."""
         if self.info.metrics[metric].unit == "fraction":
             return 4
-        deciding = [row for row in self.rows if not row.unranked] or self.rows
+        deciding = self.ranked or self.rows
         return decimals_for(row.estimates[metric].mean for row in deciding)
 
     def best(self, metric: str) -> float | None:
         """Return the best mean among ranked rows, or None where no row is ranked."""
-        means = [row.estimates[metric].mean for row in self.rows if not row.unranked]
-        known = [mean for mean in means if mean is not None]
-        pick = max if self.info.metrics[metric].higher_is_better else min
-        return pick(known, default=None)
+        return next(iter(self._places(metric)), None)
+
+    def second(self, metric: str) -> float | None:
+        """Return the second best mean among ranked rows, or None where there is none that differs from the best."""
+        return next(iter(self._places(metric)[1:]), None)
+
+    def _places(self, metric: str) -> list[float]:
+        means = {row.estimates[metric].mean for row in self.ranked} - {None}
+        return sorted((mean for mean in means if mean is not None), reverse=self.info.metrics[metric].higher_is_better)
 
 
 def build_tables(cells: Iterable[Cell]) -> list[Table]:
@@ -119,16 +145,24 @@ def build_tables(cells: Iterable[Cell]) -> list[Table]:
     Returns:
         Tables in order of data variant, then in the order in which the protocols were applied.
     """
-    groups: dict[Comparable, list[tuple[Cell, Mapping[str, Estimate]]]] = {}
-    for cell in cells:
+    cells = tuple(cells)
+    groups: dict[Comparable, list[Row]] = {}
+    for cell, variant in zip(cells, _variants(cells), strict=True):
         values = estimates(cell.scores)
         for protocol in cell.manifest.protocols:
-            key = _comparable(cell, protocol)
-            groups.setdefault(key, []).append((cell, values[protocol]))
+            row = Row(
+                cell=cell,
+                protocol=protocol,
+                estimates=values[protocol],
+                unranked=unranked_because(cell.manifest, protocol),
+                variant=variant,
+                input_sizes=_input_sizes(cell.scores[protocol]),
+            )
+            groups.setdefault(_comparable(cell, protocol), []).append(row)
     order = {protocol: place for place, protocol in enumerate(dict.fromkeys(key.protocol for key in groups))}
 
     def place(key: Comparable) -> tuple[str, int, int, int]:
-        return key.data, order[key.protocol], key.version, -groups[key][0][0].manifest.expected
+        return key.data, order[key.protocol], key.version, -groups[key][0].manifest.expected
 
     return [_table(key, groups[key], _apart(key, groups)) for key in sorted(groups, key=place)]
 
@@ -162,20 +196,9 @@ def _apart(key: Comparable, keys: Iterable[Comparable]) -> tuple[str, ...]:
     return tuple(words for field, words in names.items() if len({getattr(other, field) for other in others}) > 1)
 
 
-def _table(key: Comparable, members: Sequence[tuple[Cell, Mapping[str, Estimate]]], apart: tuple[str, ...]) -> Table:
-    variants = _variants([cell for cell, _ in members])
-    rows = [
-        Row(
-            cell=cell,
-            protocol=key.protocol,
-            estimates=values,
-            unranked=unranked_because(cell.manifest, key.protocol),
-            variant=variant,
-            input_sizes=_input_sizes(cell.scores[key.protocol]),
-        )
-        for (cell, values), variant in zip(members, variants, strict=True)
-    ]
-    info = members[0][0].manifest.protocols[key.protocol]
+def _table(key: Comparable, rows: Sequence[Row], apart: tuple[str, ...]) -> Table:
+    rows = _without_repeats(rows)
+    info = rows[0].manifest.protocols[key.protocol]
     first = next(iter(info.metrics))
     sign = -1 if info.metrics[first].higher_is_better else 1
 
@@ -183,7 +206,7 @@ def _table(key: Comparable, members: Sequence[tuple[Cell, Mapping[str, Estimate]
         mean = row.estimates[first].mean
         return bool(row.unranked), float("inf") if mean is None else sign * mean, row.name
 
-    depth_range = _mapping(members[0][0].manifest.config.get("data")).get("depth_range")
+    depth_range = _mapping(rows[0].manifest.config.get("data")).get("depth_range")
     return Table(
         key=key,
         info=info,
@@ -193,14 +216,30 @@ def _table(key: Comparable, members: Sequence[tuple[Cell, Mapping[str, Estimate]
     )
 
 
+def _without_repeats(rows: Sequence[Row]) -> list[Row]:
+    """Of cells that measured the same thing, such as under other protocols besides, let only the latest compete."""
+    latest: dict[str, Row] = {}
+    for row in rows:
+        if row.name not in latest or row.manifest.finished > latest[row.name].manifest.finished:
+            latest[row.name] = row
+    return [
+        row if latest[row.name] is row else dataclasses.replace(row, unranked=(*row.unranked, "measured again later"))
+        for row in rows
+    ]
+
+
 def _variants(cells: Sequence[Cell]) -> list[str]:
     """Say for each cell what sets it apart from the others of the same model and resolution."""
     settings = [_flatten({key: cell.manifest.config.get(key) for key in ("model", "seed")}) for cell in cells]
+    twins: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for cell, own in zip(cells, settings, strict=True):
+        twins.setdefault(_identity(cell), []).append(own)
     texts = []
     for cell, own in zip(cells, settings, strict=True):
-        twins = [other for twin, other in zip(cells, settings, strict=True) if _identity(twin) == _identity(cell)]
-        differing = [key for key in own if len({twin.get(key) for twin in twins}) > 1]
-        texts.append(", ".join(f"{key.removeprefix('model.')}={own[key]}" for key in differing))
+        differing = [key for key in own if len({twin.get(key) for twin in twins[_identity(cell)]}) > 1]
+        # the seed of the run is also handed to the model
+        shown = [key for key in differing if not (key == "model.seed" and "seed" in differing)]
+        texts.append(", ".join(f"{key.removeprefix('model.')}={own[key]}" for key in shown))
     return texts
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import jinja2
 
-from src.records.aggregate import RESAMPLES
+from src.records.statistics import RESAMPLES
 from src.report import closing, datasets, gallery, words
 from src.report.axis import axis
 from src.report.cells import Findings

@@ -100,7 +100,7 @@ def test_interval_equals_the_percentile_bootstrap_of_scipy() -> None:
 def test_drawing_in_several_goes_gives_a_valid_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     records = [record(i, {"rmse": float(value)}) for i, value in enumerate(np.random.default_rng(1).normal(size=50))]
     whole = estimates(records)["metric"]["rmse"]
-    monkeypatch.setattr("src.records.aggregate._DRAWS_AT_ONCE", 7 * 50)
+    monkeypatch.setattr("src.records.statistics._DRAWS_AT_ONCE", 7 * 50)
     pieces = estimates(records)["metric"]["rmse"]
     assert whole.low is not None
     assert pieces.low == pytest.approx(whole.low, abs=0.1)
@@ -202,7 +202,7 @@ def test_the_summary_is_json_without_nan() -> None:
     text = json.dumps(aggregate.summarise(from_records(records)), allow_nan=False)
     assert json.loads(text)["metric"]["abs_rel"]["mean"] == 0.25
     assert json.loads(text)["metric"]["rmse"] == {
-        "mean": None, "standard_error": None, "low": None, "high": None, "n": 0, "undefined": 1
+        "mean": None, "standard_error": None, "low": None, "high": None, "n": 0, "undefined": 1, "groups": None,
     }  # fmt: skip
 
 
@@ -229,3 +229,22 @@ def test_failures_count_under_the_protocol_they_happened_in() -> None:
     one = manifest(failed={"metric": 0, "scale": 2})
     assert unranked_because(one, "metric") == ()
     assert unranked_because(one, "scale") == ("2 failed",)
+
+
+def test_scenes_are_drawn_anew_where_a_data_set_has_them() -> None:
+    """Twelve drives of ten frames that agree within each: as sure as twelve images, not as a hundred and twenty."""
+    offsets = np.random.default_rng(0).normal(1.0, 0.2, size=12)
+    frames = [
+        dataclasses.replace(record(10 * drive + i, {"abs_rel": offsets[drive]}), group=f"drive {drive:02}")
+        for drive in range(12)
+        for i in range(10)
+    ]
+    found = estimates(frames)["metric"]["abs_rel"]
+    alone = estimates([record(i, {"abs_rel": offset}) for i, offset in enumerate(offsets)])["metric"]["abs_rel"]
+    assert (found.groups, alone.groups, found.n) == (12, None, 120)
+    assert found.standard_error == pytest.approx(alone.standard_error)
+    assert (found.low, found.high) == pytest.approx((alone.low, alone.high))
+
+
+def test_a_cell_with_unreadable_images_is_not_ranked() -> None:
+    assert unranked_because(manifest(unreadable=3), "metric") == ("3 unreadable",)
