@@ -8,13 +8,14 @@ from typing import Final
 import jinja2
 
 from src.records.statistics import RESAMPLES
-from src.report import closing, datasets, gallery, words
+from src.report import board, closing, datasets, gallery, words
 from src.report.axis import axis
 from src.report.cells import Findings
 from src.report.leaderboard import Table
 from src.report.section import Builder, Evidence
 
 BUILDERS: Final[tuple[Builder, ...]] = (
+    board.build,
     datasets.build,
     gallery.build,
     closing.build,
@@ -22,7 +23,14 @@ BUILDERS: Final[tuple[Builder, ...]] = (
 """What the page consists of, in order."""
 
 
-def render_page(findings: Findings, tables: Sequence[Table], *, written: datetime.datetime, images: int) -> str:
+def render_page(
+    findings: Findings,
+    tables: Sequence[Table],
+    *,
+    written: datetime.datetime,
+    images: int,
+    builders: Sequence[Builder] = BUILDERS,
+) -> str:
     """Return the page as HTML.
 
     Args:
@@ -30,12 +38,13 @@ def render_page(findings: Findings, tables: Sequence[Table], *, written: datetim
         tables: built from it.
         written: the time to state on the page.
         images: how many images of each cell are shown.
+        builders: of the sections.
 
     Raises:
         RecordsError: if a file of panels is broken.
     """
     evidence = Evidence(findings=findings, tables=tuple(tables), images=images)
-    sections = [section for build in BUILDERS for section in build(evidence)]
+    sections = [section for build in builders for section in build(evidence)]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,

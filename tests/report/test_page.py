@@ -10,10 +10,12 @@ import pytest
 from src.records.aggregate import Estimate, estimates
 from src.records.reader import read_cell
 from src.records.schema import MetricInfo
+from src.report import datasets
 from src.report.axis import axis
 from src.report.cells import find
 from src.report.leaderboard import build_tables
-from src.report.page import render_page
+from src.report.page import BUILDERS, render_page
+from src.report.section import Builder
 
 Make = Callable[..., Path]
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -69,14 +71,20 @@ class Element:
 WRITTEN = datetime.datetime(2026, 11, 23, 14, 2, tzinfo=datetime.UTC)
 
 
-def page_of(*folders: Path, images: int = 2) -> Page:
+def page_of(*folders: Path, images: int = 2, builders: Sequence[Builder] = BUILDERS) -> Page:
     findings = find(folders)
-    return Page(render_page(findings, build_tables(findings.cells), written=WRITTEN, images=images))
+    tables = build_tables(findings.cells)
+    return Page(render_page(findings, tables, written=WRITTEN, images=images, builders=builders))
+
+
+def data_sets_of(*folders: Path) -> Page:
+    """Of the page, the sections about one data set each."""
+    return page_of(*folders, builders=(datasets.build,))
 
 
 def test_numbers_are_those_of_the_records(make_cell: Make) -> None:
     folder = make_cell(images=9, quality=0.2, panels=1)
-    page = page_of(folder)
+    page = data_sets_of(folder)
     found = estimates(read_cell(folder).scores)
     boards = page.all("article")
     assert len(boards) == 2
@@ -92,7 +100,7 @@ def test_numbers_are_those_of_the_records(make_cell: Make) -> None:
 
 
 def test_the_best_ranked_value_is_bold_and_unranked_rows_say_why(make_cell: Make) -> None:
-    page = page_of(
+    page = data_sets_of(
         make_cell("a", model="good", quality=0.1, protocols=("metric",)),
         make_cell("b", model="poor", quality=0.3, protocols=("metric",)),
         make_cell("c", model="untrained", quality=0.01, protocols=("metric",), random_weights=True),
@@ -114,7 +122,7 @@ def test_the_best_ranked_value_is_bold_and_unranked_rows_say_why(make_cell: Make
 
 
 def test_what_must_not_be_mixed_has_tables_of_its_own(make_cell: Make) -> None:
-    page = page_of(
+    page = data_sets_of(
         make_cell("a", protocols=("metric",)),
         make_cell("b", protocols=("metric",), version=2),
         make_cell("c", protocols=("metric",), data="garden"),
@@ -151,7 +159,7 @@ def test_devices_that_differ_are_stated_per_row(make_cell: Make) -> None:
 
 
 def test_columns_can_be_sorted_and_the_first_metric_is(make_cell: Make) -> None:
-    page = page_of(make_cell(protocols=("metric",)))
+    page = data_sets_of(make_cell(protocols=("metric",)))
     sortable = [one for one in page.all("button") if any(up.tag == "thead" for up in one.ancestors)]
     assert [one.text.split()[0].rstrip(",") for one in sortable] == [
         *("Model", "AbsRel", "RMSE", "SILog", "δ₁", "Input", "Scored", "Speed")
