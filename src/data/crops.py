@@ -38,10 +38,28 @@ class Crop(StrEnum):
         return int(top * h), int(bottom * h), int(left * w), int(right * w)
 
 
+_ENDLESS = 2**31
 _FRACTIONS = {
     Crop.GARG: (0.40810811, 0.99189189, 0.03594771, 0.96405229),
     Crop.EIGEN: (0.3324324, 0.91351351, 0.0359477, 0.96405229),
 }
+
+
+def box_on(crop: str | Sequence[int] | None, size: tuple[int, int]) -> Box | None:
+    """A crop of a map of (height, width) as the configuration writes it: a name, or a box that ends where the map does.
+
+    >>> box_on("garg", (375, 1242)), box_on([45, 471, 41, 601], (427, 561))
+    ((153, 371, 44, 1197), (45, 427, 41, 561))
+
+    Raises:
+        ConfigError: if it is neither.
+    """
+    if crop is None:
+        return None
+    if isinstance(crop, str):
+        return Crop(crop).box(size)
+    top, bottom, left, right = as_box(crop, (_ENDLESS, _ENDLESS)) or (0, 0, 0, 0)
+    return min(top, size[0]), min(bottom, size[0]), min(left, size[1]), min(right, size[1])
 
 
 def kb_box(size: tuple[int, int]) -> Box:

@@ -76,6 +76,10 @@ class KITTIVelodyne(PublishedDataset):
             for drive, frame in frames.kitti_eigen(annotated=False)
         }
 
+    def shape_hint(self, i: int) -> str:
+        """The date of the recording: the images of a day have one size."""
+        return self.sample_ids[i][:10]
+
     def read(self, i: int) -> Frame:
         """Decode image number `i` and project its sweep."""
         name = self.sample_ids[i]

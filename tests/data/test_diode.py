@@ -31,7 +31,9 @@ def write(root, names=NAMES):
 
 def diode(root, **changes):
     ranges = {"depth_range": (0.6, 350.0), "valid_range": (0.0, float("inf"))}
-    return DIODE(**{"root": root, "count": 3, "places": ["indoors", "outdoor"], **ranges, **changes})
+    return DIODE(
+        **{"root": root, "count": 3, "places": ["indoors", "outdoor"], "mask": True, "crop": None, **ranges, **changes}
+    )
 
 
 @pytest.mark.parametrize("below", ["", "val"])
