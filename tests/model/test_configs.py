@@ -64,6 +64,8 @@ def build(name: str, *overrides: str) -> DepthModel:
     needed = {
         "saved": ["model.folder=.", "model.space=metric_depth"],
         "auto": ["model.weights=owner/name", "model.space=metric_depth"],
+        "callable": ["model.factory=package:function", "model.space=metric_depth"],
+        "torchhub": ["model.repository=owner/name", "model.factory=entry", "model.space=metric_depth"],
     }.get(name, [])
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose(overrides=[f"+model={name}", "+resolution=default", "+seed=0", *needed, *overrides])
@@ -144,4 +146,12 @@ def test_resolution_reaches_every_family():
         "zoedepth": (288, 384),
         "marigold": (216, 280),
         "ramp": (480, 640),
+    }
+
+
+def test_a_pinned_commit_belongs_to_the_checkpoint_that_it_names():
+    pinned = {model.weights: model.revision for name in NAMES if getattr(model := build(name), "revision", None)}
+    assert pinned == {
+        "depth-anything/Depth-Anything-V2-Small-hf": "5426e4f0f36572d16453bbda7a8389317b1bef99",
+        "depth-anything/Depth-Anything-V2-Large-hf": "7581137eff8d4e94f6e796d3baea0e9fa79b22d2",
     }

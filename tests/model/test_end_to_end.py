@@ -38,7 +38,10 @@ def test_without_a_network_the_error_is_one_line_that_names_both_ways_out(hub_ca
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert "checkpoint depth-anything/Depth-Anything-V2-Large-hf is not" in last
-    assert "`hf download depth-anything/Depth-Anything-V2-Large-hf`" in last
+    assert (
+        "`hf download depth-anything/Depth-Anything-V2-Large-hf --revision 7581137eff8d4e94f6e796d3baea0e9fa79b22d2`"
+        in last
+    )
     assert "model.weights=<folder>" in last
     assert "Traceback" not in done.stderr
 
