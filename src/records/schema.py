@@ -93,6 +93,7 @@ class RunManifest:
         config: the resolved configuration of the measurement.
         output_space: of the model's predictions.
         card: fields of the model's `ModelCard`; empty if it has none.
+        depth_edges: metres of the k + 1 edges of the bins of depth that records have; empty without bins.
         data_family: name of the data set that the variant is of, as in the training data of cards; "" if unknown.
         weights: hub id, path or "none".
         revision: exact revision of the weights, "" if none.
@@ -146,3 +147,4 @@ class RunManifest:
     unreadable: int = 0
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
     data_family: str = ""
+    depth_edges: list[float] = dataclasses.field(default_factory=list)

@@ -8,7 +8,7 @@ from typing import Final
 import jinja2
 
 from src.records.statistics import RESAMPLES
-from src.report import board, closing, datasets, differences, gallery, words
+from src.report import board, closing, datasets, differences, figures, gallery, words
 from src.report.axis import axis
 from src.report.cells import Findings
 from src.report.leaderboard import Table
@@ -18,6 +18,9 @@ BUILDERS: Final[tuple[Builder, ...]] = (
     board.build,
     differences.build,
     datasets.build,
+    figures.build_cost,
+    figures.build_resolution,
+    figures.build_depth,
     gallery.build,
     closing.build,
 )

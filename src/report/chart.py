@@ -1,0 +1,253 @@
+"""Numbers -> a chart as plain coordinates, which a template draws as SVG in the page's own colours and fonts."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+WIDTH: Final = 720
+HEIGHT: Final = 400
+LEFT, RIGHT, TOP, BOTTOM = 62, 178, 16, 52
+"""Margins in the units of WIDTH; names of series stand in the right one."""
+TONES: Final = 8
+"""Number of colours; the ninth series has that of the first and another marker."""
+_LABEL_GAP: Final = 15.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Datum:
+    """One measured value.
+
+    Attributes:
+        x, y: where it lies.
+        low, high: ends of its interval, or None.
+        name: what it is, for the table behind the chart.
+    """
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Values of one model, in the order in which a line joins them.
+
+    Attributes:
+        name: beside its last value.
+        data: at least one.
+        faded: whether it is not ranked.
+    """
+
+    name: str
+    data: tuple[Datum, ...]
+    faded: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """An axis from `low` to `high`, linear or logarithmic.
+
+    >>> Scale.around([0.13, 0.58]).ticks()
+    [0.0, 0.2, 0.4, 0.6]
+    >>> Scale.around([3.0, 70.0], logarithmic=True).ticks()
+    [2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
+    """
+
+    low: float
+    high: float
+    logarithmic: bool
+
+    @classmethod
+    def around(cls, values: Iterable[float], *, logarithmic: bool = False) -> "Scale":
+        """Return an axis from tick to tick that holds all values; a linear one starts at zero if that is near."""
+        held = list(values)
+        low, high = min(held), max(held)
+        if logarithmic:
+            return cls(low=_round_log(low / 1.1, up=False), high=_round_log(high * 1.1, up=True), logarithmic=True)
+        if low >= 0 and low < 0.6 * high:
+            low = 0.0
+        if low == high:
+            low, high = (0.0, 1.0) if low == 0 else (low - 0.1 * abs(low), high + 0.1 * abs(high))
+        step = _step(low, high)
+        return cls(low=math.floor(low / step) * step, high=math.ceil(high / step - 1e-9) * step, logarithmic=False)
+
+    def place(self, value: float) -> float:
+        """Return where a value lies between the ends, 0 to 1."""
+        if self.logarithmic:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[float]:
+        """Return round values from end to end."""
+        if not self.logarithmic:
+            step = _step(self.low, self.high)
+            return [round(self.low + k * step, 12) for k in range(round((self.high - self.low) / step) + 1)]
+        decades = range(math.floor(math.log10(self.low)) - 1, math.ceil(math.log10(self.high)) + 1)
+        ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+        held = [tick for tick in ticks if self.low * 0.999 <= tick <= self.high * 1.001]
+        return held if len(held) <= 8 else [tick for tick in held if f"{tick:e}"[0] == "1"]
+
+
+def _step(low: float, high: float) -> float:
+    rough = (high - low) / 4
+    unit: float = 10.0 ** math.floor(math.log10(rough))
+    return next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough * 0.999)
+
+
+def _round_log(value: float, *, up: bool) -> float:
+    unit: float = 10.0 ** math.floor(math.log10(value))
+    digits = [digit for digit in (1, 2, 5, 10) if (digit >= value / unit if up else digit <= value / unit)]
+    return (digits[0] if up else digits[-1]) * unit
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A value in units of WIDTH and HEIGHT; `low` and `high` are None without an interval."""
+
+    x: float
+    y: float
+    low: float | None
+    high: float | None
+    datum: Datum
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A series in units of WIDTH and HEIGHT, with its name at (`label_x`, `label_y`)."""
+
+    name: str
+    tone: int
+    shape: int
+    faded: bool
+    marks: tuple[Mark, ...]
+    label_x: float
+    label_y: float
+
+    @property
+    def path(self) -> str:
+        """The line as an SVG path."""
+        return "M" + "L".join(f"{mark.x:.1f} {mark.y:.1f}" for mark in self.marks)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Everything that the template draws.
+
+    Attributes:
+        anchor: its id in the page.
+        title, summary: for all readers, and for those who cannot see it.
+        x_label, y_label: with units.
+        joined: whether lines join the values of a series.
+        x_ticks, y_ticks: (coordinate, text).
+        lines: the series.
+        front: an SVG path along the values that no other beats, or "".
+    """
+
+    anchor: str
+    title: str
+    summary: str
+    x_label: str
+    y_label: str
+    joined: bool
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    lines: tuple[Line, ...]
+    front: str = ""
+
+
+def draw(
+    series: Sequence[Series],
+    *,
+    anchor: str,
+    title: str,
+    summary: str,
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
+    joined: bool = True,
+    x_ticks: Sequence[float] | None = None,
+    front: Sequence[Datum] = (),
+) -> Chart:
+    """Lay a chart out.
+
+    Args:
+        series: at least one.
+        anchor: as in `Chart`.
+        title: as in `Chart`.
+        summary: as in `Chart`.
+        x_label: as in `Chart`.
+        y_label: as in `Chart`.
+        joined: as in `Chart`.
+        log_x: whether the horizontal axis is logarithmic.
+        x_ticks: where it is labelled; at round values if None.
+        front: values to join by steps, from left to right.
+    """
+    data = [datum for one in series for datum in one.data]
+    across = Scale.around([datum.x for datum in data] + list(x_ticks or []), logarithmic=log_x)
+    ends = [end for datum in data for end in (datum.low, datum.y, datum.high) if end is not None]
+    up = Scale.around(ends)
+
+    def x(value: float) -> float:
+        return round(LEFT + across.place(value) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - BOTTOM - up.place(value) * (HEIGHT - TOP - BOTTOM), 1)
+
+    marks = [
+        tuple(
+            Mark(
+                x=x(datum.x),
+                y=y(datum.y),
+                low=None if datum.low is None else y(datum.low),
+                high=None if datum.high is None else y(datum.high),
+                datum=datum,
+            )
+            for datum in one.data
+        )
+        for one in series
+    ]
+    heights = _apart([(each[-1].x if not joined else 0.0, each[-1].y) for each in marks])
+    lines = tuple(
+        Line(
+            name=one.name,
+            tone=place % TONES,
+            shape=(place // TONES + place) % 4,
+            faded=one.faded,
+            marks=each,
+            label_x=float(WIDTH - RIGHT) + 10 if joined else each[-1].x + 10,
+            label_y=height,
+        )
+        for place, (one, each, height) in enumerate(zip(series, marks, heights, strict=True))
+    )
+    steps = "".join(f"H{x(datum.x):.1f}V{y(datum.y):.1f}" for datum in front[1:])
+    return Chart(
+        anchor=anchor,
+        title=title,
+        summary=summary,
+        x_label=x_label,
+        y_label=y_label,
+        joined=joined,
+        x_ticks=tuple((x(tick), _text(tick)) for tick in (x_ticks or across.ticks())),
+        y_ticks=tuple((y(tick), _text(tick)) for tick in up.ticks()),
+        lines=lines,
+        front=f"M{x(front[0].x):.1f} {y(front[0].y):.1f}{steps}" if len(front) > 1 else "",
+    )
+
+
+def _apart(wanted: Sequence[tuple[float, float]]) -> list[float]:
+    """Return heights near the wanted ones at which labels that start near each other do not overlap."""
+    heights: dict[int, float] = {}
+    for place in sorted(range(len(wanted)), key=lambda k: wanted[k][1]):
+        start, height = wanted[place]
+        for other, taken in sorted(heights.items(), key=lambda item: item[1]):
+            if abs(wanted[other][0] - start) < RIGHT and abs(height - taken) < _LABEL_GAP:
+                height = taken + _LABEL_GAP
+        heights[place] = height
+    return [round(heights[place], 1) for place in range(len(wanted))]
+
+
+def _text(value: float) -> str:
+    return f"{value:.6g}"

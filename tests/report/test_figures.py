@@ -1,0 +1,101 @@
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.records.reader import read_cell
+from src.report.cells import find
+from src.report.chart import Chart, Datum, Scale, Series, draw
+from src.report.figures import _by_depth, build_cost, build_depth, build_resolution, pareto
+from src.report.leaderboard import build_tables
+from src.report.section import Evidence
+
+Make = Callable[..., Path]
+
+
+def charts_of(build: Callable, *folders: Path) -> list[Chart]:
+    findings = find(folders)
+    evidence = Evidence(findings=findings, tables=tuple(build_tables(findings.cells)), images=0)
+    return [chart for section in build(evidence) for _, first, others in section.view.sets for chart in first + others]
+
+
+def test_the_front_holds_what_nothing_beats_in_both() -> None:
+    data = [Datum(x=float(x), y=float(y), name=f"{x}/{y}") for x, y in [(1, 5), (2, 3), (3, 4), (4, 2), (4, 1), (5, 9)]]
+    assert [one.name for one in pareto(data, higher_is_better=False)] == ["4/1", "5/9"]
+    assert [one.name for one in pareto(data, higher_is_better=True)] == ["5/9"]
+
+
+def test_only_speeds_of_one_device_share_a_chart(make_cell: Make) -> None:
+    common = {"protocols": ("metric",)}
+    found = charts_of(
+        build_cost,
+        make_cell("a", model="one", images_per_second=2.0, device="x", **common),
+        make_cell("b", model="two", images_per_second=9.0, device="x", quality=0.3, **common),
+        make_cell("c", model="three", images_per_second=5.0, device="y", **common),
+        make_cell("d", model="floor", images_per_second=99.0, device="x", quality=0.01, random_weights=True, **common),
+    )
+    (chart,) = found
+    assert chart.title == "rooms, metric version 1 · x"
+    assert {line.name: line.faded for line in chart.lines} == {"one": False, "two": False, "floor": True}
+    # what is not ranked beats nobody
+    assert chart.summary.endswith("Beaten by no other in both: one, two.")
+    fastest = max(chart.lines, key=lambda line: line.marks[0].x)
+    assert fastest.name == "floor"
+
+
+def test_a_line_joins_cells_that_differ_in_nothing_but_the_resolution(make_cell: Make) -> None:
+    folders = [
+        make_cell("a", model="one", resolution="768", protocols=("metric",), quality=0.1),
+        make_cell("b", model="one", resolution="384", protocols=("metric",), quality=0.2),
+        make_cell("c", model="two", protocols=("metric",)),
+    ]
+    findings = find(folders)
+    cells = []
+    for cell in findings.cells:
+        size = 700 if cell.manifest.resolution == "768" else 350
+        scored = cell.scores["metric"]
+        sized = dataclasses.replace(scored, input_size=np.full((len(scored), 2), size, dtype=np.int32))
+        cells.append(dataclasses.replace(cell, scores={"metric": sized}))
+    evidence = Evidence(findings=findings, tables=tuple(build_tables(cells)), images=0)
+    (section,) = build_resolution(evidence)
+    ((data, (chart,), others),) = section.view.sets
+    assert (data, others) == ("rooms", ())
+    (line,) = chart.lines
+    assert line.name == "one"
+    assert [mark.datum.x for mark in line.marks] == [350, 700]
+    assert line.marks[0].datum.y > line.marks[1].datum.y
+
+
+def test_errors_by_depth_pool_the_pixels_of_each_bin(make_cell: Make) -> None:
+    folder = make_cell(images=3, protocols=("metric",), statuses={2: "failed"})
+    scored = read_cell(folder).scores["metric"]
+    assert charts_of(build_depth, folder) == []
+    scored = dataclasses.replace(
+        scored,
+        depth_pixels=np.array([[10, 0, 0], [30, 5, 0], [7, 7, 7]]),
+        depth_abs_rel=np.array([[0.1, np.nan, np.nan], [0.3, 0.2, np.nan], [np.nan] * 3]),
+    )
+    near, middle = _by_depth(scored, np.array([1.0, 4.0, 9.0, 16.0]))
+    assert (near.x, near.y) == (pytest.approx(2), pytest.approx((10 * 0.1 + 30 * 0.3) / 40))
+    assert near.low is not None
+    assert near.low < near.y
+    assert (middle.x, middle.y, middle.low) == (pytest.approx(6), pytest.approx(0.2), None)
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [0.3], [0.01, 0.9], [-2.0, 3.0], [7.1, 7.2]])
+def test_an_axis_holds_its_values_between_round_ends(values: list[float]) -> None:
+    scale = Scale.around(values)
+    ticks = scale.ticks()
+    assert all(0 <= scale.place(value) <= 1 for value in values)
+    assert (scale.place(ticks[0]), scale.place(ticks[-1])) == (pytest.approx(0), pytest.approx(1))
+    assert 2 <= len(ticks) <= 8
+
+
+def test_names_beside_a_chart_do_not_overlap() -> None:
+    series = [Series(name=str(k), data=(Datum(x=1.0, y=1.0), Datum(x=2.0, y=1.0 + k / 1000))) for k in range(6)]
+    chart = draw(series, anchor="a", title="t", summary="s", x_label="x", y_label="y")
+    heights = sorted(line.label_y for line in chart.lines)
+    assert all(b - a > 14 for a, b in itertools.pairwise(heights))
