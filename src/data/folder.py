@@ -68,7 +68,7 @@ class Folder(DepthDataset):
         images = self._files["images"]
         for name, others in self._files.items():
             alone, missing = sorted(others.keys() - images.keys()), sorted(images.keys() - others.keys())
-            if alone or missing:
+            if (alone or missing) and not self.lists_incomplete:
                 msg = (
                     f"{name}: expected one file in {self._folders[name]} for each image in "
                     f"{self._folders['images']}, with the same path but for the suffix; {len(missing)} of "
@@ -81,6 +81,10 @@ class Folder(DepthDataset):
     def read(self, i: int) -> Frame:
         """Decode image, map and mask number `i`."""
         name = self.sample_ids[i]
+        for kind, files in self._files.items():
+            if name not in files:
+                msg = f"{kind}: expected a file {name}.* in {self._folders[kind]}, there is none"
+                raise DataError(msg)
         image = read_rgb(self._files["images"][name])
         depth = read_map(self._files["depth"][name], key=self.depth_key).astype(np.float64) * self.depth_scale
         mask = _read_mask(self._files["masks"][name], depth.shape) if "masks" in self._files else None

@@ -99,6 +99,7 @@ def build_manifest(
         versions=versions(),
         started=started,
         finished=finished,
+        unreadable=int(next(iter(scores.values())).unreadable.sum()),
     )
 
 

@@ -90,14 +90,16 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
 
 def _finished(folder: Path) -> Cell:
     log.info("Already finished, so nothing was run; force=true runs it again.")
-    return read_cell(folder)
+    cell = read_cell(folder)
+    if cell.manifest.unreadable:
+        log.warning("%d images could not be read then; force=true tries again.", cell.manifest.unreadable)
+    return cell
 
 
 def _plan(cfg: DictConfig, folder: Path) -> _Plan:
     _refuse_infinity(cfg)
     model, datamodule = build_model(cfg), build_datamodule(cfg)
-    # the first image shows what the data set is annotated with
-    sample: Sample = datamodule.dataset[0]  # type: ignore[attr-defined]
+    sample: Sample = datamodule.example()  # type: ignore[attr-defined]
     protocols, not_applicable = _applicable(build_protocols(cfg), model.space, sample)  # type: ignore[arg-type]
     scoring = ScoringCallback(
         protocols=protocols,

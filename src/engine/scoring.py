@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from src.core.aligned import Aligned
-from src.core.batch import Batch
+from src.core.batch import Batch, Unreadable
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
@@ -115,6 +115,7 @@ class ScoringCallback(Callback):
             self._panels.offer(sample, self.judge(from_records(records)), partial(self._align, prediction, sample))
             self._writer.write(records)
             self._panels.settle()
+        self._writer.write(record for image in batch.unreadable for record in self._skipped(image))
         self._clock.finished(images)
         self._interrupt.check()
 
@@ -155,6 +156,28 @@ class ScoringCallback(Callback):
                     )
                 )
         return records
+
+    def _skipped(self, image: Unreadable) -> list[SampleRecord]:
+        """The records of an image that could not be read; no metric hears of it."""
+        return [
+            SampleRecord(
+                index=image.index,
+                sample_id=image.sample_id,
+                group="",
+                protocol=name,
+                protocol_version=protocol.version,
+                status="skipped",
+                valid_pixels=0,
+                scale=None,
+                shift=None,
+                errors=dict.fromkeys(protocol.metric_names),
+                weights={metric.name: 0.0 for metric in protocol.metrics if metric.mean_over != "images"},
+                input_size=(0, 0),
+                seconds=0.0,
+                reason=image.reason,
+            )
+            for name, protocol in self.protocols.items()
+        ]
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the file and leave this process's report; returns when every process has done so."""

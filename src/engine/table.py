@@ -7,6 +7,9 @@ from rich.text import Text
 
 from src.records.aggregate import estimates, unranked_because
 from src.records.reader import Cell
+from src.records.schema import RECORDS_FILE
+
+_SHOWN = 5
 
 
 def print_cell(cell: Cell, console: Console) -> None:
@@ -36,11 +39,26 @@ def print_cell(cell: Cell, console: Console) -> None:
     )
     if reasons:
         console.print(f"NOT RANKED: {', '.join(reasons)}", style="bold", markup=False)
+    if manifest.unreadable:
+        _print_unreadable(cell, console)
     if manifest.not_applicable:
         names = ", ".join(manifest.not_applicable)
         console.print(f"not applicable to {manifest.output_space} on {manifest.data}: {names}", markup=False)
     console.print(f"{manifest.images_per_second:.2f} images per second on {manifest.device}", highlight=False)
     console.print(str(cell.folder), soft_wrap=True, highlight=False, markup=False)
+
+
+def _print_unreadable(cell: Cell, console: Console) -> None:
+    """List the first images that could not be read, with what was wrong; the records have them all."""
+    scored = next(iter(cell.scores.values()))
+    reasons = scored.select(scored.unreadable).reason.tolist()
+    console.print(f"{len(reasons)} of {len(scored)} images could not be read and are skipped:", markup=False)
+    for reason in reasons[:_SHOWN]:
+        console.print(f"  {reason}", soft_wrap=True, highlight=False, markup=False)
+    if len(reasons) > _SHOWN:
+        console.print(
+            f"  and {len(reasons) - _SHOWN} more, see reason in {RECORDS_FILE}", highlight=False, markup=False
+        )
 
 
 def _number(value: float | None) -> str:

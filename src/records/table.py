@@ -64,6 +64,11 @@ class Scored:
         """Return the number of images."""
         return len(self.index)
 
+    @property
+    def unreadable(self) -> Bool[np.ndarray, " n"]:
+        """Which images were skipped since their files could not be read; `reason` names the file."""
+        return np.asarray((self.status == "skipped") & (self.reason != ""))
+
     def select(self, rows: Bool[np.ndarray, " n"] | Int64[np.ndarray, " m"]) -> "Scored":
         """Return some of the images: those where a mask is true, or those at the given places."""
         return _combine([self], lambda columns: columns[0][rows])

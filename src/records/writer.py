@@ -143,12 +143,15 @@ def _read_kept_if_intact(folder: Path) -> dict[str, Scored]:
 
 
 def _whole(scores: Mapping[str, Scored], names: Shaped[np.ndarray, " n"]) -> dict[str, Scored]:
-    """Return the images, named as expected, that every protocol has scored; of several records the last."""
+    """Return the images, named as expected, that every protocol has scored; of several records the last.
+
+    Images that could not be read are left out, so that they are tried again.
+    """
     usable = {}
     for protocol, scored in scores.items():
         inside = scored.index < len(names)
         named = inside & (names[np.where(inside, scored.index, 0)] == scored.sample_id)
-        own = scored.select(named)
+        own = scored.select(named & ~scored.unreadable)
         usable[protocol] = own.select(np.diff(own.index, append=-1) != 0)
     whole = functools.reduce(np.intersect1d, (scored.index for scored in usable.values()), np.arange(len(names)))
     if not len(whole):
