@@ -89,7 +89,7 @@ def test_every_number_of_the_tables_is_counted():
         table.name: sum(len(table.printed(m, c, NUMBERS)) for m in table.models for c in table.columns)
         for table in TABLES
     }
-    assert counts["midas_v31"] == 13 * 5
+    assert counts["midas_v31"] == 15 * 5
     assert counts["zoedepth"] == 6 * 2 + 2 + 6 * 2
     assert counts["marigold_cvpr"] == 2 * 5 * 2
     assert counts["depth_anything_v2"] == 3 * 5 * 2
