@@ -39,6 +39,21 @@ class AverageRank:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Average ranks over some data sets.
+
+    Attributes:
+        shared: places of the columns that they are over.
+        ranks: by name; only models that were ranked on all of those.
+        verdict: in words, which of the first places mean anything; "" where nothing is ranked.
+    """
+
+    shared: tuple[int, ...]
+    ranks: Mapping[str, AverageRank]
+    verdict: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One model on all data sets.
 
@@ -122,7 +137,7 @@ def build_boards(tables: Iterable[Table]) -> tuple[Board, ...]:
 
 def _board(columns: tuple[Table, ...]) -> Board:
     key, metrics = columns[0].key, columns[0].info.metrics
-    lines = _rows_by_name(columns)
+    lines = rows_by_name(columns)
     return Board(
         protocol=key.protocol,
         version=key.version,
@@ -137,7 +152,7 @@ def _label(table: Table, columns: Sequence[Table]) -> str:
     return table.key.data if len(twins) == 1 else f"{table.key.data} ({twins.index(table) + 1} of {len(twins)})"
 
 
-def _rows_by_name(columns: Sequence[Table]) -> dict[str, tuple[Row | None, ...]]:
+def rows_by_name(columns: Sequence[Table]) -> dict[str, tuple[Row | None, ...]]:
     """For each model, its row in each column; of several the one that is ranked, or the first."""
     places = [{row.name: row for row in reversed(table.rows)} for table in columns]  # ranked ones come first
     names = dict.fromkeys(row.name for table in columns for row in table.rows)
@@ -145,13 +160,8 @@ def _rows_by_name(columns: Sequence[Table]) -> dict[str, tuple[Row | None, ...]]
 
 
 def _grid(metric: str, info: MetricInfo, columns: Sequence[Table], rows: Mapping[str, tuple[Row | None, ...]]) -> Grid:
-    shared, names = _shared(metric, rows)
-    average, distribution = _average_ranks(metric, info, shared, [rows[name] for name in names])
-    low, high = percentile_interval(distribution)
-    by_name = {
-        name: AverageRank(mean=float(average[k]), low=float(low[k]), high=float(high[k]))
-        for k, name in enumerate(names)
-    }
+    standing = average_ranks(metric, info, rows)
+    by_name = standing.ranks
     places = [_places(table, metric) for table in columns]
     lines = [_line(name, metric, members, places, by_name.get(name)) for name, members in rows.items()]
 
@@ -168,7 +178,28 @@ def _grid(metric: str, info: MetricInfo, columns: Sequence[Table], rows: Mapping
         metric=metric,
         info=info,
         lines=tuple(sorted(lines, key=place)),
+        shared=standing.shared,
+        verdict=standing.verdict,
+    )
+
+
+def average_ranks(metric: str, info: MetricInfo, rows: Mapping[str, tuple[Row | None, ...]]) -> Standing:
+    """Average the ranks of models over the data sets that the most of them share.
+
+    Args:
+        metric: to rank by.
+        info: its direction.
+        rows: of each model, one for each data set or None.
+    """
+    shared, names = _shared(metric, rows)
+    average, distribution = _average_ranks(metric, info, shared, [rows[name] for name in names])
+    low, high = percentile_interval(distribution)
+    return Standing(
         shared=shared,
+        ranks={
+            name: AverageRank(mean=float(average[k]), low=float(low[k]), high=float(high[k]))
+            for k, name in enumerate(names)
+        },
         verdict=_verdict(names, average, distribution),
     )
 
