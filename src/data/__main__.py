@@ -1,20 +1,26 @@
-"""What data sets there are, and whether they are whole: `python -m src.data list`, `... verify data=<name>`."""
+"""What data sets there are, how they come here, and whether they are whole: `python -m src.data list|fetch|verify`."""
 
 import argparse
+import contextlib
 import importlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from src.core.errors import ConfigError, DataError, LeadlineError
 from src.core.sample import Sample
 from src.data.base import DepthDataset
+from src.data.download import Report
+from src.data.fetch import fetch
+from src.data.sources import source_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -35,7 +41,7 @@ def listing(conf: Path, overrides: Sequence[str]) -> str:
         kind = _class(target)
         count = arguments.get("count", arguments.get("n"))
         line = f"  {name:{width}} {count or '-':>6}  {_readiness(kind, arguments):9}  {_headline(conf, name)}"
-        sheets.setdefault(_sheet(kind), []).append(line)
+        sheets.setdefault(_sheet(kind), []).append(f"{line}{_way(name)}")
     return "\n\n".join("\n".join([sheet, *lines]) for sheet, lines in sheets.items())
 
 
@@ -60,6 +66,39 @@ def report(conf: Path, overrides: Sequence[str]) -> str:
     lines = [f"{n} images, all files are there; decoded:"]
     lines += [_describe(dataset[i]) for i in sorted({0, n // 2, n - 1})]
     return "\n".join(lines)
+
+
+def bring(conf: Path, overrides: Sequence[str]) -> str:
+    """Fetch the files of a data set.
+
+    Args:
+        conf: folder of the configuration.
+        overrides: data=<name>, and whatever else an evaluation would be given.
+
+    Raises:
+        DataError: if it needs handwork, with the steps, or if a file cannot be had.
+        ConfigError: if the words do not name a data set.
+    """
+    arguments = _arguments(conf, overrides)
+    variant = next(word.removeprefix("data=") for word in overrides if word.startswith("data="))
+    return "\n".join(fetch(variant, source_of(variant), arguments, progress=_progress))
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Report]:
+    columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as display:
+        task = display.add_task(name, total=None)
+        yield lambda here, whole: display.update(task, completed=here, total=whole)
+
+
+def _way(name: str) -> str:
+    """How a variant comes here, for the list."""
+    source = source_of(name)
+    if source is None:
+        return ""
+    size = "" if source.gigabytes is None else f", {source.gigabytes:g} GB"
+    return f" [fetch{size}]" if source.files else " [by hand: fetch tells the steps]"
 
 
 def _arguments(conf: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -120,12 +159,13 @@ def _headline(conf: Path, name: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m src.data", description="List the data sets, or verify one.")
-    parser.add_argument("command", choices=("list", "verify"), help="verify takes data=<name>")
+    parser = argparse.ArgumentParser(prog="python -m src.data", description="List the data sets, fetch or verify one.")
+    parser.add_argument("command", choices=("list", "fetch", "verify"), help="fetch and verify take data=<name>")
     parser.add_argument("overrides", nargs="*", help="values as an evaluation takes them: paths.data_dir=<folder>")
     words = parser.parse_args(arguments)
     try:
-        print((listing if words.command == "list" else report)(CONF, words.overrides))  # noqa: T201  # the command's result
+        command = {"list": listing, "fetch": bring, "verify": report}[words.command]
+        print(command(CONF, words.overrides))  # noqa: T201  # the command's result
     except LeadlineError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
