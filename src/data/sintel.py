@@ -25,7 +25,7 @@ class Sintel(PublishedDataset):
     unpacked over one another into one folder.
     Layout: `training/{final,clean}/<sequence>/frame_NNNN.png`, `training/depth/<sequence>/frame_NNNN.dpt` and
     `training/camdata_left/<sequence>/frame_NNNN.cam`, with or without `training/`.
-    Licence: to our knowledge CC BY 3.0, as the film; the download page decides.
+    Licence: not looked up; the download page decides.
     Counts: 1064 frames of 436 x 1024. Groups: the sequences.
     Units: float32 behind a tag, width and height; metres of the film's world. Sky is very far.
     Camera: the .cam file, if it is there, moved by half a pixel.
