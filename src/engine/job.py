@@ -1,7 +1,9 @@
 """One hydra job: run the cell, show it; in a sweep, report how it ended and let the others go on."""
 
+import contextlib
 import logging
 import os
+import shlex
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -10,10 +12,13 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from src.engine import sweep
+from src.engine.environment import is_first_process
 from src.engine.explain import explain
 from src.engine.interrupt import EXIT_CODE, Interrupted
+from src.engine.lock import is_held
 from src.engine.run import run_cell
 from src.engine.table import print_cell
+from src.records.status import note
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +54,27 @@ def run_job(cfg: DictConfig) -> None:
     sweep.report(Path(cfg.sweep_ledger), outcome)
 
 
+def _note_end(folder: Path, error: BaseException) -> None:
+    """Leave a word about why the cell is not done, unless it is somebody else's or the disk does not take it."""
+    if is_first_process() and not is_held(folder):
+        overrides = [word for word in HydraConfig.get().overrides.task if not word.startswith("+sweep_ledger=")]
+        stopped = isinstance(error, Interrupted | KeyboardInterrupt | SystemExit)
+        reason = explain(error) or f"{type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):
+            note(
+                folder,
+                state="interrupted" if stopped else "failed",
+                reason=reason,
+                command=shlex.join(overrides),
+            )
+
+
 def _run_and_show(cfg: DictConfig, folder: Path) -> None:
-    cell = run_cell(cfg, folder)
+    try:
+        cell = run_cell(cfg, folder)
+    except BaseException as error:
+        _note_end(folder, error)
+        raise
     if cell is not None:
+        note(folder, state="done")
         print_cell(cell, Console())

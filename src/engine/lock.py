@@ -102,6 +102,21 @@ def sole_writer(folder: Path, *, wait: float = 0.0, pace: Pace = PACE) -> Iterat
         held.release()
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a process is running a cell, without waiting to see: one elsewhere counts if its lock is fresh.
+
+    The age of a lock is told by this machine's clock, so this is for showing and never for taking over.
+    """
+    path = folder / LOCK_FILE
+    owner = _owner(path)
+    if _is_here(owner):
+        return _is_alive(owner)
+    try:
+        return time.time() - path.stat().st_mtime < PACE.silence
+    except FileNotFoundError:
+        return False
+
+
 def _create(path: Path, nonce: str) -> bool:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     process = os.getpid()

@@ -4,6 +4,8 @@ import dataclasses
 import datetime
 import logging
 import math
+import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from src.records.aggregate import summarise
 from src.records.fingerprint import fingerprint
 from src.records.reader import Cell, is_complete, read_cell
 from src.records.schema import CONFIG_FILE, SUMMARY_FILE
+from src.records.status import note
 from src.records.table import Scored
 from src.records.writer import clear, dump, merge, recover, write_json, write_manifest
 
@@ -80,6 +83,15 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
         if is_complete(folder) and not cfg.force:  # by the process that was waited for
             return _finished(folder)
         kept = _resume(cfg, folder, plan)
+        overrides = [word for word in HydraConfig.get().overrides.task if not word.startswith("+sweep_ledger=")]
+        note(
+            folder,
+            state="running",
+            command=shlex.join(overrides),
+            expected=len(plan.sample_ids),
+            protocols=len(plan.protocols),
+            started=time.time(),
+        )
         OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
         plan.predict(kept)
         lock.check()

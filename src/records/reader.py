@@ -41,10 +41,10 @@ def find_cells(roots: Sequence[Path]) -> list[Path]:
         if not root.is_dir():
             msg = f"{root}: expected a folder written by a run, found none; check the path or run an evaluation first"
             raise RecordsError(msg)
-    return sorted({folder for root in roots for folder in _walk(root) if is_complete(folder)})
+    return sorted({folder for root in roots for folder in walk(root) if is_complete(folder)})
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def walk(root: Path) -> Iterator[Path]:
     """Yield folders at and below one; nothing is looked for inside a cell, which may hold thousands of files."""
     for place, folders, files in os.walk(root):
         yield Path(place)

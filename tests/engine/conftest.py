@@ -91,7 +91,7 @@ def outside(tmp_path, monkeypatch):
         (conf / name).parent.mkdir(parents=True, exist_ok=True)
         (conf / name).write_text(text)
     monkeypatch.syspath_prepend(str(code))
-    monkeypatch.setenv("PYTHONPATH", str(code), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(code), str(CONF.parent)]), prepend=os.pathsep)
     yield conf
     sys.modules.pop("outside", None)
 
@@ -125,7 +125,9 @@ def command(tmp_path):
     """Return a function that runs `python -m <module> <words>` in a fresh folder and returns the finished process."""
 
     def command(*words: str, module: str = "src.eval", **environment: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **environment}
+        # a checkout that is not installed is found too
+        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(CONF.parent)]))
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", "PYTHONPATH": path, **environment}
         return subprocess.run(
             [sys.executable, "-m", module, *words],
             cwd=tmp_path,

@@ -109,6 +109,13 @@ def test_one_failing_cell_does_not_stop_the_sweep(command, outside, tmp_path):
     assert not list(tmp_path.glob("outputs/wrong_shape/**/manifest.json"))
     assert not list(tmp_path.glob("outputs/.sweeps/*"))
 
+    shown = command("outputs", module="src.status")
+    assert "2 done, 2 failed" in shown.stdout
+    assert "floating-point" in shown.stdout
+    again = command("outputs", "--failed", module="src.status").stdout.splitlines()
+    assert len(again) == 2
+    assert all("model=wrong_shape data=ragged" in line and "sweep_ledger" not in line for line in again)
+
 
 @pytest.mark.slow
 def test_a_sweep_refuses_processes_that_would_walk_it_too(command, outside):
