@@ -9,18 +9,25 @@ from pathlib import Path
 from rich.console import Console
 
 from src.core.errors import LeadlineError
+from src.report.board import build_boards
 from src.report.cells import find
+from src.report.differences import differences
 from src.report.leaderboard import build_tables
 from src.report.page import render_page
-from src.report.spreadsheet import write_csv
+from src.report.papers import compare
+from src.report.spreadsheet import write_csv, write_pairs, write_papers
 from src.report.terminal import terminal_table
+from src.report.typeset import latex_tables, markdown_tables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, or 1 after an error message."""
     parser = argparse.ArgumentParser(
         prog="python -m src.report",
-        description="Read finished cells and write one self-contained HTML page, with leaderboard.csv beside it.",
+        description=(
+            "Read finished cells and write one self-contained HTML page, with its tables as CSV, Markdown and LaTeX "
+            "beside it."
+        ),
     )
     parser.add_argument(
         "folders", nargs="*", type=Path, default=[Path("outputs")], help="cells, or folders of cells (default: outputs)"
@@ -46,7 +53,12 @@ def _write(folders: Sequence[Path], output: Path, images: int) -> None:
     page = render_page(findings, tables, written=datetime.datetime.now(datetime.UTC), images=images)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
+    boards = build_boards(tables)
     write_csv(tables, output.with_name("leaderboard.csv"))
+    write_pairs(differences(tuple(tables)), output.with_name("pairs.csv"))
+    write_papers(compare(tables), output.with_name("papers.csv"))
+    output.with_name("leaderboard.md").write_text(markdown_tables(boards), encoding="utf-8")
+    output.with_name("leaderboard.tex").write_text(latex_tables(boards), encoding="utf-8")
     console = Console()
     for table in tables:
         console.print(terminal_table(table, console.width), "")

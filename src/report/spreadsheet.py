@@ -1,16 +1,25 @@
-"""Tables -> CSV, one line per cell, protocol and metric."""
+"""Tables -> CSV: one line per cell, protocol and metric; per pair of models; per printed number."""
 
 import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from src.report.differences import Differences
 from src.report.leaderboard import Row, Table
+from src.report.papers import PaperComparison
 
 COLUMNS = (
     *("data", "protocol", "protocol_version", "samples", "model", "resolution", "variant"),
-    *("metric", "unit", "higher_is_better", "mean", "standard_error", "low", "high", "n", "undefined"),
+    *("metric", "unit", "higher_is_better", "mean", "standard_error", "low", "high", "n", "undefined", "groups"),
+    "domain",
     *("ranked", "unranked_because", "scored", "skipped", "failed", "images_per_second", "input_sizes"),
     *("weights", "revision", "parameters", "output_space", "device", "dtype", "seed", "fingerprint", "folder"),
+)
+
+PAPER_COLUMNS = (
+    *("table", "model", "checkpoint", "data", "protocol", "metric"),
+    *("unit", "published", "measured", "difference", "tolerance", "tolerance_because"),
+    *("verdict", "because", "source", "folder"),
 )
 
 
@@ -66,4 +75,35 @@ def _lines(table: Table, row: Row) -> Iterable[dict[str, object]]:
             "high": found.high,
             "n": found.n,
             "undefined": found.undefined,
+            "groups": found.groups,
+            "domain": row.domain,
         }
+
+
+def write_pairs(found: Iterable[Differences], path: Path) -> None:
+    """Write every tested pair of models once, with both tests, the effect and what they were over."""
+    names = ("difference", "low", "high", "p_mean", "p_ranks", "wins", "effect", "images", "units", "outcome")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ("data", "protocol", "protocol_version", "samples", "metric", "first", "second", *names, "unit")
+        )
+        for one in found:
+            key = one.table.key
+            where = (key.data, key.protocol, key.version, key.samples, one.metric)
+            for place, first in enumerate(one.names):
+                for second in one.names[place + 1 :]:
+                    contest = one.contests[first, second]
+                    writer.writerow((*where, first, second, *(getattr(contest, name) for name in names), one.unit))
+
+
+def write_papers(found: Iterable[PaperComparison], path: Path) -> None:
+    """Write every printed number beside the measured one."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(PAPER_COLUMNS)
+        for one in found:
+            for c in one.comparisons:
+                what = (one.table.name, c.row.name, c.printed.checkpoint, c.row.manifest.data, c.row.protocol, c.metric)
+                numbers = (c.unit, c.published, c.measured, c.difference, c.allowed.value, c.allowed.because)
+                writer.writerow((*what, *numbers, c.verdict, c.because, c.printed.source, c.row.cell.folder))
