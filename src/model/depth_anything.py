@@ -30,7 +30,7 @@ class DepthAnything(NetworkModel):
     network; V1 takes features from the last four layers of the encoder, V2 from all over it.
 
     Attributes:
-        weights, revision, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
+        weights, revision, allow_pickle, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
         space: "affine_disparity" of the relative checkpoints or "metric_depth" of the metric ones.
         align_corners: whether corners stay corners when the prediction is brought to the size of the image: as in the
             repository of V2, other than in that of V1 (github.com/LiheYoung/Depth-Anything, run.py).

@@ -28,7 +28,7 @@ class DepthPro(NetworkModel):
     those behind the paper's numbers.
 
     Attributes:
-        weights, revision, target_size, bound, architecture, seed: see `NetworkModel`.
+        weights, revision, allow_pickle, target_size, bound, architecture, seed: see `NetworkModel`.
         resolution: "default"; the network's patches fix its input size.
         focal_length: "predicted" by the network's own head, then also given as a camera in the prediction, or that of
             the "ground_truth", which the sample must have.

@@ -34,7 +34,7 @@ class MiDaSTimm(NetworkModel):
 
     Attributes:
         weights: file or address of a file of the release, or "random".
-        revision, target_size, bound, seed: see `NetworkModel`; there is nothing on the hub to revise.
+        revision, allow_pickle, target_size, bound, seed: see `NetworkModel`; there is nothing on the hub to revise.
         resolution: see `NetworkModel`; "default" with LeViT, whose attention is learnt for one size.
         mean: of the channels, 0 to 1, that is subtracted from the image.
         std: standard deviation of the channels by which it is divided.
@@ -81,7 +81,7 @@ class MiDaSTimm(NetworkModel):
             CheckpointError: if the file does not fit.
         """
         network = self.build()
-        state = rename(read_release(path), self.release_names())
+        state = rename(read_release(path, allow_pickle=self.allow_pickle), self.release_names())
         fill_network(network, state, source=path, unused=_UNREAD)
         return network
 

@@ -29,6 +29,8 @@ class NetworkModel(DepthModel):
         weights: hub id, local folder, file or address of a file in the layout of the authors' release, or "random" for
             seeded random weights. Files and random weights come in the architecture below.
         revision: commit, tag or branch of a hub id; null for its main branch. The resolved commit is recorded.
+        allow_pickle: whether a released file that is more than named tensors may run the code that it asks for while it
+            is read; only for files whose origin you trust.
         target_size: (height, width) in pixels that the authors evaluate at, before the size rule.
         bound: the size rule, see `src.core.resize.bounded_size`.
         resolution: "default" for `target_size`, "native" for the image's own size in the family's multiple, or the
@@ -44,6 +46,7 @@ class NetworkModel(DepthModel):
 
     weights: str
     revision: str | None
+    allow_pickle: bool
     target_size: Sequence[int]
     bound: Bound
     resolution: int | str
@@ -84,7 +87,7 @@ class NetworkModel(DepthModel):
         Raises:
             CheckpointError: if the file does not fit.
         """
-        state = split_attention(rename(read_release(path), self.release_names()))
+        state = split_attention(rename(read_release(path, allow_pickle=self.allow_pickle), self.release_names()))
         return convert_network(self.network_class, self._config(), state, source=path, unused=self.unused_weights)
 
     @abc.abstractmethod

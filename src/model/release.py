@@ -1,10 +1,12 @@
 """Checkpoints as their authors released them: one file of named tensors, `.pt` or `.pth`."""
 
 import hashlib
+import logging
 import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -12,6 +14,8 @@ import torch
 from torch import Tensor
 
 from src.core.errors import CheckpointError
+
+log = logging.getLogger(__name__)
 
 _SUFFIXES = (".pt", ".pth")
 _DIGEST = re.compile(r"-([0-9a-f]{8,})\.")  # how file names on GitHub carry the start of their SHA-256
@@ -54,24 +58,44 @@ def locate_release(weights: str) -> Path:
     return path
 
 
-def read_release(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a released file, without executing anything in it.
+def read_release(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
+    """Read the tensors of a released file, without executing anything in it unless that is allowed.
 
-    Files that also hold the state of training keep the network under "model".
+    Files that also hold the state of training keep the network under "model" or "state_dict".
+
+    Args:
+        path: of the file.
+        allow_pickle: whether a file that holds more than tensors and plain values may run the code that it asks for.
 
     Raises:
-        CheckpointError: if it is damaged or holds something else.
+        CheckpointError: if it is damaged, holds something else, or asks for code that may not run.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _load(path, allow_pickle)
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         msg = f"{path}: cannot be read as a file of weights: {error}"
         raise CheckpointError(msg) from error
-    state = content.get("model", content) if isinstance(content, Mapping) else content
+    state = content.get("model", content.get("state_dict", content)) if isinstance(content, Mapping) else content
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         msg = f"{path}: expected named tensors, got {type(content).__name__} of something else"
         raise CheckpointError(msg)
     return dict(state)
+
+
+def _load(path: Path, allow_pickle: bool) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error):  # damaged, not refused
+            raise
+        if not allow_pickle:
+            msg = (
+                f"{path}: cannot be read as a file of weights: it holds more than tensors and asks to run code; if you "
+                "trust its origin, set model.allow_pickle=true"
+            )
+            raise CheckpointError(msg) from error
+    log.warning("%s may run code of its own while it is read, since model.allow_pickle=true", path)
+    return torch.load(path, map_location="cpu", weights_only=False)
 
 
 def digest_of(path: Path) -> str:

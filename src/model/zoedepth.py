@@ -31,7 +31,7 @@ class ZoeDepth(NetworkModel):
     library and the original sum the votes of a batch, so that neighbours in a batch would change a result.
 
     Attributes:
-        weights, revision, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
+        weights, revision, allow_pickle, target_size, bound, resolution, architecture, seed: see `NetworkModel`.
         pad: whether to work as in inference mode, with a reflected border around the image; `bound` should then be
             "minimal", which keeps the aspect.
         mirror: whether to average with the mirrored image's prediction.

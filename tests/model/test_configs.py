@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from src.core.prediction import OutputSpace
+from src.model.auto import Auto
 from src.model.base import DepthModel
 from src.model.cards import read_card
 
@@ -85,7 +86,7 @@ def test_what_can_be_downloaded_says_from_where(name):
     model = build(name)
     if getattr(model, "weights", "random") != "random":
         assert len(model.weights.split("/")) == 2 or model.weights.startswith(RELEASES)
-        assert name in {*PUBLISHED, *MARIGOLDS, "auto"}
+        assert name.removesuffix("_hf") in {*PUBLISHED, *MARIGOLDS, "auto", "dpt_beit_large_512"}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -147,6 +148,13 @@ def test_resolution_reaches_every_family():
         "marigold": (216, 280),
         "ramp": (480, 640),
     }
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_hf")])
+def test_the_librarys_way_is_that_with_the_same_checkpoint_and_space(name):
+    original, library = build("midas" if "beit" in name else name.removesuffix("_hf")), build(name)
+    assert isinstance(library, Auto)
+    assert (library.weights, library.revision, library.space) == (original.weights, original.revision, original.space)
 
 
 def test_a_pinned_commit_belongs_to_the_checkpoint_that_it_names():

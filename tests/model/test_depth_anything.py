@@ -16,6 +16,7 @@ def depth_anything(architecture):
         settings = {
             "weights": "random",
             "revision": None,
+            "allow_pickle": False,
             "space": "affine_disparity",
             "align_corners": True,
             "target_size": [70, 70],

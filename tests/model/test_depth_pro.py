@@ -17,6 +17,7 @@ def depth_pro(architecture):
         settings = {
             "weights": "random",
             "revision": None,
+            "allow_pickle": False,
             "focal_length": "predicted",
             "target_size": [128, 128],
             "bound": "stretch",

@@ -16,6 +16,7 @@ def midas(architecture):
         settings = {
             "weights": "random",
             "revision": None,
+            "allow_pickle": False,
             "target_size": [64, 64],
             "bound": "minimal",
             "resolution": "default",

@@ -58,6 +58,7 @@ def midas():
         settings = {
             "weights": "random",
             "revision": None,
+            "allow_pickle": False,
             "target_size": [128, 128],
             "bound": "upper",
             "mean": [0.485, 0.456, 0.406],

@@ -155,6 +155,7 @@ def model_of(kind, weights, architecture):
     settings = {
         "weights": str(weights),
         "revision": None,
+        "allow_pickle": False,
         "target_size": [70, 70] if kind == "depth_anything" else [64, 64],
         "bound": "stretch",
         "resolution": "default",

@@ -60,10 +60,17 @@ def test_an_address_that_cannot_be_reached_says_what_to_do(cache, monkeypatch):
         locate_release(ADDRESS)
 
 
-@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"model": state, "optimizer": {"lr": 0.1}}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"model": state, "optimizer": {"lr": 0.1}},
+        lambda state: {"state_dict": state},
+    ],
+)
 def test_tensors_are_found_beside_the_state_of_training(tmp_path, wrap):
     torch.save(wrap({"a": torch.ones(2)}), tmp_path / "a.pt")
-    state = read_release(tmp_path / "a.pt")
+    state = read_release(tmp_path / "a.pt", allow_pickle=False)
     assert state.keys() == {"a"}
     assert torch.equal(state["a"], torch.ones(2))
 
@@ -72,7 +79,7 @@ def test_tensors_are_found_beside_the_state_of_training(tmp_path, wrap):
 def test_what_holds_no_named_tensors_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "a.pt")
     with pytest.raises(CheckpointError, match=r"a\.pt: expected named tensors"):
-        read_release(tmp_path / "a.pt")
+        read_release(tmp_path / "a.pt", allow_pickle=False)
 
 
 class Trap:
@@ -83,9 +90,21 @@ class Trap:
 def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"a": Trap()}, "a.pt")
-    with pytest.raises(CheckpointError, match=r"a\.pt: cannot be read as a file of weights"):
-        read_release(Path("a.pt"))
+    with pytest.raises(CheckpointError, match=r"a\.pt: .* asks to run code; .* set model\.allow_pickle=true"):
+        read_release(Path("a.pt"), allow_pickle=False)
     assert not Path("trapped").exists()
+
+
+def test_code_in_a_file_runs_only_if_that_is_asked_for_and_is_said(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": {"a": torch.ones(2)}, "settings": Trap()}, "a.pt")
+    with pytest.raises(CheckpointError, match=r"model\.allow_pickle=true"):
+        read_release(Path("a.pt"), allow_pickle=False)
+    assert not Path("trapped").exists()
+    assert not caplog.records
+    assert torch.equal(read_release(Path("a.pt"), allow_pickle=True)["a"], torch.ones(2))
+    assert Path("trapped").exists()
+    assert "a.pt may run code of its own while it is read" in caplog.text
 
 
 @pytest.mark.parametrize("keep", [0, 10, 300])
@@ -94,7 +113,7 @@ def test_a_truncated_file_is_reported(tmp_path, keep):
     torch.save({"a": torch.ones(1000)}, path)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(CheckpointError, match=r"a\.pt: cannot be read as a file of weights"):
-        read_release(path)
+        read_release(path, allow_pickle=False)
 
 
 def test_the_digest_is_that_of_the_bytes(tmp_path):

@@ -15,6 +15,7 @@ def zoedepth(architecture):
         settings = {
             "weights": "random",
             "revision": None,
+            "allow_pickle": False,
             "target_size": [64, 96],
             "bound": "stretch",
             "pad": False,
