@@ -8,7 +8,7 @@ from typing import Final
 import jinja2
 
 from src.records.statistics import RESAMPLES
-from src.report import board, closing, datasets, differences, figures, gallery, generalisation, papers, words
+from src.report import board, closing, datasets, differences, figures, gallery, generalisation, papers, seeds, words
 from src.report.axis import axis
 from src.report.cells import Findings
 from src.report.leaderboard import Table
@@ -17,6 +17,7 @@ from src.report.section import Builder, Evidence
 BUILDERS: Final[tuple[Builder, ...]] = (
     board.build,
     differences.build,
+    seeds.build,
     generalisation.build,
     papers.build,
     datasets.build,
