@@ -1,9 +1,10 @@
 """EvalProtocol: a published way to score, as a versioned object."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from src.metrics.base import DepthMetric
 from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
 from src.metrics.depth import PixelMetric
+from src.metrics.functional.depth_bins import EDGES, depth_bins
+from src.metrics.functional.formula import Accumulator, Formula
+from src.metrics.functional.residuals import Residuals, residuals
 from src.metrics.per_image import PerImage
 from src.records.table import Scored
 
@@ -49,6 +53,9 @@ class Scores:
         valid_pixels: (b,) int64.
         scale: (b,) float64, fitted; NaN where no pixel is valid.
         shift: (b,) float64, fitted.
+        depth_pixels: (b, k) int64, valid pixels by true depth, in the bins between `depth_bins.EDGES`.
+        depth_abs_rel: (b, k) float64, their mean absolute relative error; NaN where there are none or the status is not
+            OK.
     """
 
     errors: dict[str, Float[Tensor, " b"]]
@@ -57,6 +64,8 @@ class Scores:
     valid_pixels: Int[Tensor, " b"]
     scale: Float[Tensor, " b"]
     shift: Float[Tensor, " b"]
+    depth_pixels: Int[Tensor, "b k"]
+    depth_abs_rel: Float[Tensor, "b k"]
 
 
 class EvalProtocol:
@@ -113,6 +122,11 @@ class EvalProtocol:
         """The quantity that scale and shift are fitted in."""
         return self.alignment.fitted_in
 
+    @property
+    def depth_edges(self) -> tuple[float, ...]:
+        """Metres: edges of the bins of true depth that errors are also given by; () where nothing is in metres."""
+        return EDGES if self.alignment.yields_depth else ()
+
     def clip_bounds(self, depth_range: tuple[float, float]) -> tuple[float, float] | None:
         """Return (nearest, farthest) in metres that depth is clamped to on data of that range, None for no clip."""
         if self.clip == "depth_range":
@@ -155,7 +169,7 @@ class EvalProtocol:
         if sample.depth.device.type != "cpu":
             return self._judge(self._measure(prediction, sample, prediction, sample))
         images = packing.split(prediction, sample)
-        return self._judge(_join([self._measure(*image, *packing.valid_pixels(*image)) for image in images]))
+        return self._judge(_join(packing.side_by_side(self._measure_packed, images)))
 
     def _checked(self, prediction: Prediction, sample: Sample) -> Sample:
         """Return the sample with `valid` narrowed to the pixels this protocol scores."""
@@ -201,21 +215,52 @@ class EvalProtocol:
     def _measure(self, prediction: Prediction, sample: Sample, values: Prediction, pixels: Sample) -> Scores:
         """Take every error, good or bad, of images of which arithmetic on single pixels needs `values` and `pixels`."""
         fit = self.alignment.fit(*((prediction, sample) if self.alignment.needs_grid else (values, pixels)))
-        on_pixels = Comparison(self._apply(values, pixels, fit), pixels)
-        on_grid = on_pixels
-        if pixels is not sample and not all(isinstance(metric, PixelMetric) for metric in self.metrics):
-            on_grid = Comparison(self._apply(prediction, sample, fit), sample)
+
+        @functools.cache
+        def on_pixels() -> Comparison:
+            return Comparison(self._apply(values, pixels, fit), pixels)
+
+        @functools.cache
+        def on_grid() -> Comparison:
+            return on_pixels() if pixels is sample else Comparison(self._apply(prediction, sample, fit), sample)
+
+        errors, bins = self._summed(values, pixels, fit, is_packed=pixels is not sample)
+        for metric in self.metrics:
+            if metric.name not in errors:
+                errors[metric.name] = metric.per_image(on_pixels() if isinstance(metric, PixelMetric) else on_grid())
         return Scores(
-            errors={
-                metric.name: metric.per_image(on_pixels if isinstance(metric, PixelMetric) else on_grid)
-                for metric in self.metrics
-            },
-            weights={metric.name: metric.weight(on_grid) for metric in self.metrics if metric.mean_over != "images"},
+            errors={name: errors[name] for name in self.metric_names},
+            weights={metric.name: metric.weight(on_grid()) for metric in self.metrics if metric.mean_over != "images"},
             status=torch.where(masked.all_finite(values.values, pixels.valid), int(Status.OK), int(Status.FAILED)),
             valid_pixels=masked.count(pixels.valid),
             scale=fit.scale,
             shift=fit.shift,
+            depth_pixels=bins[0].T.long(),
+            depth_abs_rel=(bins[1] / bins[0]).T,
         )
+
+    def _summed(
+        self, values: Prediction, pixels: Sample, fit: Fit, *, is_packed: bool
+    ) -> tuple[dict[str, Float[Tensor, " b"]], Float[Tensor, "2 k b"]]:
+        """Take the errors that are made of sums over pixels, and the sums by depth; of packed images piece by piece."""
+        formulas = {metric.name: metric.formula for metric in self.metrics if isinstance(metric, PixelMetric)}
+        errors = Accumulator({name: formula for name, formula in formulas.items() if isinstance(formula, Formula)})
+        bins = []
+        pilot = None
+        in_pieces = is_packed and self.alignment.applies_to_pixels
+        for part, truth in packing.pieces(values, pixels) if in_pieces else [(values, pixels)]:
+            aligned = self._apply(part, truth, fit).depth
+            if is_packed:
+                piece = Residuals(aligned.flatten(1), truth.depth.flatten(1).double(), pilot=pilot)
+                pilot = piece.origin
+            else:
+                piece = residuals(aligned, truth.depth, truth.valid)
+            errors.add(piece)
+            bins.append(depth_bins(piece) if self.depth_edges else piece.depth.new_zeros(2, 0, len(piece.depth)))
+        return errors.compute(), torch.stack(bins).sum(0)
+
+    def _measure_packed(self, prediction: Prediction, sample: Sample) -> Scores:
+        return self._measure(prediction, sample, *packing.valid_pixels(prediction, sample))
 
     def _judge(self, scores: Scores) -> Scores:
         """Settle what became of each image, and leave errors of good ones only."""
@@ -226,18 +271,18 @@ class EvalProtocol:
         status = torch.where(failed, int(Status.FAILED), int(Status.OK))
         status = torch.where(scores.valid_pixels == 0, int(Status.SKIPPED), status)
         errors = {name: torch.where(status == Status.OK, error, torch.nan) for name, error in scores.errors.items()}
-        return dataclasses.replace(scores, errors=errors, status=status)
+        by_depth = torch.where((status == Status.OK)[:, None], scores.depth_abs_rel, torch.nan)
+        return dataclasses.replace(scores, errors=errors, status=status, depth_abs_rel=by_depth)
 
 
 def _join(parts: Sequence[Scores]) -> Scores:
-    return Scores(
-        errors={name: torch.cat([part.errors[name] for part in parts]) for name in parts[0].errors},
-        weights={name: torch.cat([part.weights[name] for part in parts]) for name in parts[0].weights},
-        status=torch.cat([part.status for part in parts]),
-        valid_pixels=torch.cat([part.valid_pixels for part in parts]),
-        scale=torch.cat([part.scale for part in parts]),
-        shift=torch.cat([part.shift for part in parts]),
-    )
+    def joined(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        if isinstance(values[0], dict):
+            return {key: torch.cat([value[key] for value in values]) for key in values[0]}
+        return torch.cat(values)
+
+    return Scores(**{field.name: joined(field.name) for field in dataclasses.fields(Scores)})
 
 
 def _parse_clip(name: str, clip: str | Sequence[float]) -> Literal["depth_range", "none"] | tuple[float, float]:

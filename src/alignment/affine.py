@@ -15,7 +15,7 @@ from src.alignment.functional import affine, disparity
 from src.alignment.functional.scale import ratio_of_medians
 from src.alignment.selection import Selection
 from src.alignment.weighting import Weighting
-from src.core import masked
+from src.core import masked, packing
 from src.core.aligned import Fit, FittedIn
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace, Prediction
@@ -88,16 +88,30 @@ class AffineAlignment(Alignment):
 
     def fit(self, prediction: Prediction, sample: Sample) -> Fit:
         """See the base class."""
-        values, depth, valid = self.predicted(prediction), sample.depth, sample.valid
-        if self.fit_on is not None:
-            values, depth, valid = self.fit_on.select(values, depth, valid)
-        weight = Weighting(self.weighting).weights(depth)
-        scale, shift = self.solved_by(values, self.true(depth, valid), valid, *([] if weight is None else [weight]))
+        if self.fit_on is None and Solver(self.solver) is Solver.LEAST_SQUARES:
+            moments = [
+                affine.moments(*self._maps(part, pixels), *self._weight(pixels.depth))
+                for part, pixels in packing.pieces(prediction, sample)
+            ]
+            scale, shift = affine.line(affine.merged(moments))
+        else:
+            values, depth, valid = self.predicted(prediction), sample.depth, sample.valid
+            if self.fit_on is not None:
+                values, depth, valid = self.fit_on.select(values, depth, valid)
+            scale, shift = self.solved_by(values, self.true(depth, valid), valid, *self._weight(depth))
         return Fit(scale=scale, shift=shift)
+
+    def _maps(self, prediction: Prediction, sample: Sample) -> tuple[Map, Map, Mask]:
+        return self.predicted(prediction), self.true(sample.depth, sample.valid), sample.valid
+
+    def _weight(self, depth: Map) -> tuple[Map, ...]:
+        weight = Weighting(self.weighting).weights(depth)
+        return () if weight is None else (weight,)
 
     def apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Map:
         """See the base class."""
-        fitted = self.predicted(prediction).double() * fit.scale[:, None, None, None] + fit.shift[:, None, None, None]
+        scale, shift = (value.reshape(-1, 1, 1, 1) for value in (fit.scale, fit.shift))
+        fitted = torch.addcmul(shift, self.predicted(prediction).double(), scale)
         return self.to_depth(fitted, sample)
 
 
@@ -170,6 +184,11 @@ class AffineDisparity(AffineAlignment):
     def __post_init__(self) -> None:
         super().__post_init__()
         disparity.parse_floor(self.floor)
+
+    @property
+    def applies_to_pixels(self) -> bool:
+        """See the base class; false where the floor depends on the deepest true pixel."""
+        return disparity.parse_floor(self.floor) is not disparity.Floor.DEEPEST_TARGET
 
     def predicted(self, prediction: Prediction) -> Map:
         """Return predicted disparity."""

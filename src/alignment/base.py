@@ -22,6 +22,8 @@ class Alignment(abc.ABC):
     """The weakest output space this alignment can be applied to."""
     fitted_in: ClassVar[FittedIn]
     """The quantity in which scale and shift are fitted."""
+    yields_depth: ClassVar[bool] = True
+    """Whether what `apply` returns is depth in metres."""
 
     @property
     def solved_by(self) -> Callable[..., object] | None:
@@ -32,6 +34,11 @@ class Alignment(abc.ABC):
     def needs_grid(self) -> bool:
         """Whether `fit` depends on where pixels are, not only on their values."""
         return False
+
+    @property
+    def applies_to_pixels(self) -> bool:
+        """Whether `apply` needs to know of an image no more than its fit, so that pixels may come in pieces."""
+        return True
 
     def supports(self, space: OutputSpace) -> bool:
         """Whether predictions of `space` may be aligned this way."""

@@ -41,7 +41,7 @@ class Unaligned(Alignment):
             nearest, farthest = self.trusted
             # not the other way round: NaN must stay NaN
             values = values.masked_fill((values <= nearest) | (values >= farthest), 0.0)
-        return values.double() * fit.scale[:, None, None, None]
+        return values.double() * fit.scale.reshape(-1, 1, 1, 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,8 @@ class OrderOnly(Unaligned):
 
     Any output space will do. What it yields are no metres, so only metrics of point pairs may follow.
     """
+
+    yields_depth: ClassVar = False
 
     def supports(self, space: OutputSpace) -> bool:
         """Every space orders pixels."""

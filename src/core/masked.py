@@ -48,7 +48,8 @@ def mean(values: Map, valid: Mask) -> PerImage:
 
 def all_finite(values: Map, valid: Mask) -> Bool[Tensor, " b"]:
     """Whether every valid pixel of an image is neither NaN nor infinite, (b,); true for an empty mask."""
-    return filled(values, valid, 0.0).flatten(1).abs().amax(1).isfinite()
+    kept = filled(values, valid, 0.0).flatten(1)
+    return kept.amin(1).isfinite() & kept.amax(1).isfinite()  # both are NaN where any is
 
 
 def largest(values: Map, valid: Mask) -> PerImage:

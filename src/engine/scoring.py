@@ -153,6 +153,8 @@ class ScoringCallback(Callback):
                         weights={metric: next(values) for metric in scores[name].weights},
                         input_size=prediction.input_size,
                         seconds=seconds,
+                        depth_pixels=tuple(int(next(values)) for _ in protocol.depth_edges[1:]),
+                        depth_abs_rel=tuple(finite(next(values)) for _ in protocol.depth_edges[1:]),
                     )
                 )
         return records
@@ -210,9 +212,10 @@ class ScoringCallback(Callback):
 
 
 def _columns(scores: Scores) -> Tensor:
-    """Stack what a record needs into (b, 4 + k) float64, so that one transfer brings a whole batch to the host."""
+    """Put what a record needs into (b, c) float64, so that one transfer brings a whole batch to the host."""
     head = (scores.status, scores.valid_pixels, scores.scale, scores.shift)
-    return torch.stack([value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())], dim=1)
+    numbers = [value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())]
+    return torch.cat([torch.stack(numbers, dim=1), scores.depth_pixels.double(), scores.depth_abs_rel], dim=1)
 
 
 class _Clock:

@@ -1,7 +1,6 @@
 """Depth errors as metrics; the maths is in `src.metrics.functional.depth`."""
 
 import abc
-from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,7 +17,10 @@ def pixel_errors(pair: Comparison) -> Residuals:
 
 
 class PixelMetric(DepthMetric):
-    """An error over the valid pixels. A subclass names its formula over their residuals."""
+    """An error over the valid pixels. A subclass names its formula over their residuals.
+
+    Where that is a `Formula`, made of sums, a protocol takes an image piece by piece; it gives the same.
+    """
 
     higher_is_better = False
 
@@ -174,7 +176,7 @@ class Delta1(PixelMetric):
     name = "delta1"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(partial(F.delta, threshold=1.25))
+    formula = staticmethod(F.delta(1.25))
 
 
 class Delta2(PixelMetric):
@@ -183,7 +185,7 @@ class Delta2(PixelMetric):
     name = "delta2"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(partial(F.delta, threshold=1.25**2))
+    formula = staticmethod(F.delta(1.25**2))
 
 
 class Delta3(PixelMetric):
@@ -192,7 +194,7 @@ class Delta3(PixelMetric):
     name = "delta3"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(partial(F.delta, threshold=1.25**3))
+    formula = staticmethod(F.delta(1.25**3))
 
 
 class DeltaHalf(PixelMetric):
@@ -201,7 +203,7 @@ class DeltaHalf(PixelMetric):
     name = "delta_half"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(partial(F.delta, threshold=1.25**0.5))
+    formula = staticmethod(F.delta(1.25**0.5))
 
 
 class Delta105(PixelMetric):
@@ -210,7 +212,7 @@ class Delta105(PixelMetric):
     name = "delta_1p05"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(partial(F.delta, threshold=1.05))
+    formula = staticmethod(F.delta(1.05))
 
 
 class Delta110(PixelMetric):
@@ -219,7 +221,7 @@ class Delta110(PixelMetric):
     name = "delta_1p10"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(partial(F.delta, threshold=1.10))
+    formula = staticmethod(F.delta(1.10))
 
 
 class Tau(PixelMetric):
@@ -228,7 +230,7 @@ class Tau(PixelMetric):
     name = "tau"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(partial(F.delta, threshold=1.03))
+    formula = staticmethod(F.delta(1.03))
 
 
 class DeltaAUC(PixelMetric):

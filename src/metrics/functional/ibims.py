@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 from torch import Tensor
 
-from src.core import masked
 from src.metrics.functional.canny import canny
 from src.metrics.functional.residuals import PerImage, Residuals
 
@@ -37,8 +36,8 @@ def too_far(errors: Residuals, *, distance: float) -> PerImage:
     return _share((errors.depth > distance) & (errors.target <= distance), errors)
 
 
-def _share(pixels: Bool[Tensor, "b 1 h w"], errors: Residuals) -> PerImage:
-    return masked.count(pixels & errors.valid) / errors.n
+def _share(pixels: Bool[Tensor, "b n"], errors: Residuals) -> PerImage:
+    return (pixels & errors.mask).sum(1) / errors.n
 
 
 def ibims_edges(depth: Image) -> Edges:
