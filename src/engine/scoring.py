@@ -177,6 +177,8 @@ class ScoringCallback(Callback):
                 input_size=(0, 0),
                 seconds=0.0,
                 reason=image.reason,
+                depth_pixels=(0,) * len(protocol.depth_edges[1:]),
+                depth_abs_rel=(None,) * len(protocol.depth_edges[1:]),
             )
             for name, protocol in self.protocols.items()
         ]
