@@ -1,71 +1,155 @@
 """Mirror a cell's results on Weights & Biases."""
 
+import logging
 import math
+from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import wandb
 
 from src.engine.environment import is_first_process
 from src.engine.publish import Logger
-from src.records.aggregate import estimates
+from src.records.aggregate import estimates, unranked_because
 from src.records.reader import Cell
+from src.report.leaderboard import build_tables
+from src.report.panels import read_panel
+from src.report.pictures import ERROR_LIMIT, colour_depth, colour_error, depth_limits
+from src.report.selection import select
+from src.report.standing import headline
+from src.report.words import metres, metric_label
+
+log = logging.getLogger(__name__)
+
+_IMAGES = 4  # for all models, besides the worst, the median and the best
 
 
 class WandbLogger(Logger):
-    """Keeps one Weights & Biases run per cell: its configuration, summary and a table of per-image errors.
+    """Keeps one Weights & Biases run per cell: configuration, summary, per-image errors, histograms and pictures.
+
+    The summary has the numbers of the leaderboard under `<protocol>/<metric>`, so that the table of runs, grouped by
+    data variant, is the leaderboard; what is not ranked has the tag `unranked` and says why.
+
+    If the service cannot be reached, the run is kept on disk as an offline one is, and the log says how to send it.
 
     Args:
         project: W&B project.
         entity: W&B user or team; None for the default of the account.
         offline: keep the run on disk; `wandb sync <folder>/wandb/offline-run-*` uploads it later.
         folder: of the cell.
+        group: W&B groups the runs of one name.
     """
 
-    def __init__(self, *, project: str, entity: str | None, offline: bool, folder: str) -> None:
+    def __init__(self, *, project: str, entity: str | None, offline: bool, folder: str, group: str) -> None:
+        self._mode: Literal["offline", "online"] = "offline" if offline else "online"
         self._settings: dict[str, Any] = {
             "project": project,
             "entity": entity,
-            "mode": "offline" if offline else "online",
             "dir": folder,
+            "group": group,
+            # a sweep runs many cells in one process: never continue the previous cell's run
+            "reinit": "finish_previous",
         }
         self._run: wandb.Run | None = None
 
     def __enter__(self) -> "WandbLogger":
         """Open the run in process 0."""
         if is_first_process():
-            # a sweep runs many cells in one process: never continue the previous cell's run
-            self._run = wandb.init(**self._settings, reinit="finish_previous")
+            try:
+                self._run = wandb.init(**self._settings, mode=self._mode)
+            except wandb.errors.Error as error:
+                log.warning("Weights & Biases cannot be used, so its run is kept on disk: %s", error)
+                self._run = wandb.init(**self._settings, mode="offline")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Finish the run, as failed if the cell raised."""
         if self._run is not None:
+            place, offline = Path(self._run.dir).parent, self._run.offline
             self._run.finish(exit_code=int(error is not None))
             self._run = None
+            if offline:
+                log.info("To send this run to Weights & Biases: wandb sync %s", place)
 
     def publish(self, cell: Cell) -> None:
-        """Send configuration, summary and per-image errors, one table per protocol."""
+        """Send configuration, summary, and for each protocol a table of per-image errors and their histograms."""
         if self._run is None:
             return
         manifest = cell.manifest
         self._run.name = f"{manifest.model}/{manifest.data}/{manifest.resolution}"
-        known = {**manifest.config, "fingerprint": manifest.fingerprint, "versions": manifest.versions}
-        self._run.config.update(known)  # type: ignore[no-untyped-call]
-        summary: dict[str, Any] = {
-            "images_per_second": manifest.images_per_second,
-            "random_weights": manifest.random_weights,
-            "limited": manifest.limited,
+        unranked = any(unranked_because(manifest, protocol) for protocol in manifest.protocols)
+        self._run.tags = (manifest.model, manifest.data, *manifest.protocols, *(["unranked"] if unranked else []))
+        known = {
+            **manifest.config,
+            "model_name": manifest.model,
+            "data_name": manifest.data,
+            "fingerprint": manifest.fingerprint,
+            "versions": manifest.versions,
+            "device": manifest.device,
+            "weights": manifest.weights,
+            "revision": manifest.revision,
+            "git_revision": manifest.git_revision,
         }
-        for protocol, by_metric in estimates(cell.scores).items():
-            for metric, estimate in by_metric.items():
-                summary[f"{protocol}/{metric}"] = estimate.mean
-                summary[f"{protocol}/{metric}_standard_error"] = estimate.standard_error
-        for name in manifest.protocols:
-            for status in ("scored", "skipped", "failed"):
-                summary[f"{name}/{status}"] = getattr(manifest, status)[name]
-        self._run.summary.update(summary)
-        self._run.log({f"per_image/{name}": _table(cell, name) for name in manifest.protocols})
+        self._run.config.update(known)  # type: ignore[no-untyped-call]
+        self._run.summary.update(summary_of(cell))
+        logged: dict[str, Any] = {f"per_image/{name}": _table(cell, name) for name in manifest.protocols}
+        for protocol, scored in cell.scores.items():
+            for metric, values in scored.errors.items():
+                if np.isfinite(values).any():
+                    histogram = wandb.Histogram(values[np.isfinite(values)].tolist())
+                    logged[f"histogram/{protocol}/{metric}"] = histogram
+        pictures = list(_pictures(cell))
+        self._run.log(logged | ({"pictures": pictures} if pictures else {}))
+
+
+def summary_of(cell: Cell) -> dict[str, Any]:
+    """Return what the leaderboard says of a cell, under flat names."""
+    manifest = cell.manifest
+    summary: dict[str, Any] = {
+        "images_per_second": manifest.images_per_second,
+        "parameters": manifest.parameters,
+        "random_weights": manifest.random_weights,
+        "limited": manifest.limited,
+    }
+    for protocol, by_metric in estimates(cell.scores).items():
+        reasons = unranked_because(manifest, protocol)
+        summary |= {f"{protocol}/ranked": not reasons, f"{protocol}/unranked_because": ", ".join(reasons)}
+        for metric, estimate in by_metric.items():
+            summary[f"{protocol}/{metric}"] = estimate.mean
+            summary[f"{protocol}/{metric}_standard_error"] = estimate.standard_error
+            summary[f"{protocol}/{metric}_low"] = estimate.low
+            summary[f"{protocol}/{metric}_high"] = estimate.high
+        for status in ("scored", "skipped", "failed"):
+            summary[f"{protocol}/{status}"] = getattr(manifest, status)[protocol]
+    return summary
+
+
+def _pictures(cell: Cell) -> Iterator[wandb.Image]:
+    """Draw the kept images under the first protocol: image, truth, aligned prediction and error side by side."""
+    for wanted in select(build_tables([cell]), count=_IMAGES):
+        standing, row = wanted.standing, wanted.row
+        if row.protocol != next(iter(cell.manifest.protocols)) or standing is None:
+            continue
+        panel = read_panel(wanted.file, row.protocol, expected=standing.sample_id)
+        limits = depth_limits(panel.depth, panel.valid)
+        if limits is None:
+            continue
+        maps = (
+            panel.image,
+            colour_depth(panel.depth, panel.valid, limits),
+            colour_depth(panel.aligned, np.ones_like(panel.valid), limits),
+            colour_error(panel.aligned, panel.depth, panel.valid),
+        )
+        metric = headline(row)
+        value = "" if standing.value is None else f" {standing.value:.4f}"
+        yield wandb.Image(
+            np.concatenate(maps, axis=1),
+            caption=f"{panel.sample_id}: {row.protocol} {metric_label(metric)}{value} {standing.status}, "
+            f"{standing.label}; image, truth, prediction, error; {metres(limits[0])} m bright to {metres(limits[1])} m "
+            f"dark, error blue too near, red too far, ±{ERROR_LIMIT:.0%}, grey no truth",
+        )
 
 
 def _table(cell: Cell, protocol: str) -> wandb.Table:

@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from src.engine.publish_wandb import WandbLogger
+from src.report.leaderboard import build_tables
 
 
 def test_csv_holds_the_summary(run, tmp_path, outside):
@@ -61,20 +62,35 @@ def test_wandb_offline_keeps_one_run_per_cell(run, tmp_path, outside, wandb_home
     identities = set()
     for name, cell in cells.items():
         (log,) = (tmp_path / name).glob("wandb/offline-run-*/run-*.wandb")
-        config, summary = {}, {}
+        config, summary, history, group, tags = {}, {}, set(), "", set()
         for record in read_offline(log):
             kind = record.WhichOneof("record_type")
             if kind == "run":
                 identities.add(record.run.run_id)
+                group, tags = record.run.run_group, set(record.run.tags) or tags
                 config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
             elif kind == "config":
                 config |= {item.key: json.loads(item.value_json) for item in record.config.update}
+            elif kind == "history":
+                history |= {item.key or ".".join(item.nested_key) for item in record.history.item}
             elif kind == "summary":
                 summary |= {
                     item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in record.summary.update
                 }
         assert config["fingerprint"] == cell.manifest.fingerprint
         assert config["data"]["n"] == 7
+        assert group == "ragged"
+        assert {name, *cell.manifest.protocols} <= tags
+        # the table of runs is the leaderboard: the same keys, the same numbers
+        for table in build_tables([cell]):
+            (row,) = table.rows
+            assert summary[f"{row.protocol}/ranked"] == (not row.unranked)
+            for metric, estimate in row.estimates.items():
+                assert summary[f"{row.protocol}/{metric}"] == pytest.approx(estimate.mean)
+                assert summary[f"{row.protocol}/{metric}_high"] == pytest.approx(estimate.high)
+                assert f"histogram/{row.protocol}/{metric}.values" in history
+        drawn = list((tmp_path / name).glob("wandb/offline-run-*/files/media/images/pictures_*.png"))
+        assert 4 <= len(drawn) <= len(list((cell.folder / "panels").glob("*.npz")))
         saved = json.loads((cell.folder / "summary.json").read_text())
         for protocol, metrics in saved.items():
             assert summary[f"{protocol}/abs_rel"] == pytest.approx(metrics["abs_rel"]["mean"])
@@ -100,5 +116,28 @@ def test_a_failing_cell_still_finishes_its_wandb_run(run, tmp_path, outside, wan
 
 def test_processes_but_the_first_open_no_run(monkeypatch, tmp_path):
     monkeypatch.setattr("src.engine.publish_wandb.is_first_process", lambda: False)
-    with WandbLogger(project="p", entity=None, offline=True, folder=str(tmp_path)):
+    with WandbLogger(project="p", entity=None, offline=True, folder=str(tmp_path), group="g"):
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_without_a_key_the_run_stays_on_disk_and_the_log_says_how_to_send_it(monkeypatch, tmp_path, wandb_home, caplog):
+    import wandb
+
+    begin = wandb.init
+
+    def unreachable(**settings):
+        if settings["mode"] == "online":
+            msg = "no route to host"
+            raise wandb.errors.CommError(msg)
+        return begin(**settings)
+
+    monkeypatch.setattr(wandb, "init", unreachable)
+    with (
+        caplog.at_level("INFO", logger="src.engine.publish_wandb"),
+        WandbLogger(project="p", entity=None, offline=False, folder=str(tmp_path), group="g"),
+    ):
+        pass
+    (place,) = tmp_path.glob("wandb/offline-run-*")
+    assert "kept on disk: no route to host" in caplog.text
+    assert f"wandb sync {place}" in caplog.text
