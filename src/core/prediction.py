@@ -1,8 +1,10 @@
 """Prediction: what a model returns, and OutputSpace: what is unknown about its values."""
 
 import dataclasses
+from collections.abc import Sequence
 from enum import StrEnum
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -82,3 +84,16 @@ class Prediction:
     input_size: tuple[int, int]
     intrinsics: Float[Tensor, "b 3 3"] | None = None
     uncertainty: Float[Tensor, "b 1 h w"] | None = None
+
+
+def join(parts: Sequence[Prediction]) -> Prediction:
+    """Join predictions for parts of a batch, in the order given."""
+
+    def joined(name: str) -> Tensor | None:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else torch.cat(values)
+
+    values = torch.cat([part.values for part in parts])
+    return dataclasses.replace(
+        parts[0], values=values, intrinsics=joined("intrinsics"), uncertainty=joined("uncertainty")
+    )

@@ -61,6 +61,15 @@ class Sample:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
+    def part(self, rows: slice) -> "Sample":
+        """Return some of the images as a smaller batch."""
+        return dataclasses.replace(
+            self._map(lambda value: value[rows]),
+            sample_id=self.sample_id[rows],
+            index=self.index[rows],
+            group=self.group[rows],
+        )
+
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Sample":
         """Return the same batch with its tensors on `device`."""
         return self._map(lambda value: value.to(device, non_blocking=non_blocking))

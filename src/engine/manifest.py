@@ -92,6 +92,7 @@ def build_manifest(
         failed={name: counts[name]["failed"] for name in protocols},
         seed=cfg.seed,
         world_size=len(reports),
+        halved=sum(report["halved"] for report in reports),
         device=reports[0]["device"],
         dtype=reports[0]["precision"],
         images_per_second=_images_per_second(scores, reports),

@@ -196,6 +196,7 @@ class ScoringCallback(Callback):
             "images": self._clock.images,
             "seconds": self._clock.seconds,
             "means": means,
+            "halved": pl_module.halved,
             "provenance": dataclasses.asdict(pl_module.provenance),  # type: ignore[call-overload]
         }
         self._close()

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from src.core.errors import ConfigError, PredictionError
-from src.core.prediction import OutputSpace, Prediction
+from src.core.prediction import OutputSpace, Prediction, join
 from src.core.sample import Sample
 
 Resolution = int | Literal["default", "native"]
@@ -66,6 +66,8 @@ class DepthModel(LightningModule, abc.ABC):
     def __init__(self) -> None:
         super().__init__()
         self._is_loaded = False
+        self.halved = 0
+        """Batches that did not fit into memory and were predicted in halves."""
 
     @abc.abstractmethod
     def load(self) -> None:
@@ -126,4 +128,23 @@ class DepthModel(LightningModule, abc.ABC):
     @torch.inference_mode()
     def predict_step(self, batch: Iterable[Sample], batch_idx: int = 0) -> tuple[Prediction, ...]:
         """Predict for every image size in the batch; Lightning's hook."""
-        return tuple(self.predict(sample) for sample in batch)
+        return tuple(self._predict_within_memory(sample) for sample in batch)
+
+    def _predict_within_memory(self, sample: Sample) -> Prediction:
+        """Predict, in halves where the device has not enough memory for the batch; no digit depends on the batch."""
+        try:
+            return self.predict(sample)
+        except torch.OutOfMemoryError as error:
+            if len(sample) == 1:
+                msg = (
+                    f"{sample.sample_id[0]}: the memory of the device does not suffice for one image of {sample.size} "
+                    f"pixels (height, width): {str(error).splitlines()[0]}; lower resolution, or take a larger device"
+                )
+                raise PredictionError(msg) from error
+        # only now, when the error no longer holds on to what was computed
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self.halved += 1
+        middle = len(sample) // 2
+        halves = (slice(0, middle), slice(middle, None))
+        return join([self._predict_within_memory(sample.part(rows)) for rows in halves])

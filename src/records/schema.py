@@ -108,6 +108,7 @@ class RunManifest:
         unreadable: images whose files could not be read and that are skipped under every protocol: never ranked.
         seed: of stochastic models.
         world_size: processes.
+        halved: batches that did not fit into memory and were predicted in halves, since the run last went on.
         device: name of the accelerator or processor.
         dtype: of the network's arithmetic.
         images_per_second: images divided by the time of the prediction loop, start-up excluded.
@@ -148,3 +149,4 @@ class RunManifest:
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
     data_family: str = ""
     depth_edges: list[float] = dataclasses.field(default_factory=list)
+    halved: int = 0
