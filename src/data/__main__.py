@@ -11,7 +11,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -21,8 +21,12 @@ from src.data.base import DepthDataset
 from src.data.download import Report
 from src.data.fetch import fetch
 from src.data.sources import source_of
+from src.data.verify import verify
+from src.data.verify_page import render
 
 CONF = Path(__file__).parents[2] / "conf"
+
+_MARK = {True: "ok", False: "WRONG", None: "unknown"}
 
 
 def listing(conf: Path, overrides: Sequence[str]) -> str:
@@ -45,27 +49,35 @@ def listing(conf: Path, overrides: Sequence[str]) -> str:
     return "\n\n".join("\n".join([sheet, *lines]) for sheet, lines in sheets.items())
 
 
-def report(conf: Path, overrides: Sequence[str]) -> str:
-    """Check that a data set is whole and decode its first, middle and last image.
+def report(conf: Path, overrides: Sequence[str]) -> tuple[str, bool]:
+    """Check that a data set is whole and what it should be, and write a page of what was seen.
 
     Args:
         conf: folder of the configuration.
         overrides: data=<name>, and whatever else an evaluation would be given.
 
+    Returns:
+        What was found, and whether nothing speaks against the files.
+
     Raises:
-        DataError: if files are missing or cannot be decoded.
+        DataError: if files are missing.
         ConfigError: if the words do not name a data set.
     """
-    arguments = _arguments(conf, overrides)
+    cfg = _compose(conf, overrides)
+    arguments = _plain(cfg, overrides)
     missing = [f"data.{key}=" for key, value in arguments.items() if value == "???"]
     if missing:
         msg = f"expected values that only you know: {' '.join(missing)}"
         raise ConfigError(msg)
     dataset = _class(arguments.pop("_target_"))(**arguments)
-    n = len(dataset)
-    lines = [f"{n} images, all files are there; decoded:"]
-    lines += [_describe(dataset[i]) for i in sorted({0, n // 2, n - 1})]
-    return "\n".join(lines)
+    variant = _variant(overrides)
+    findings = verify(dataset, count=arguments.get("count"), source=source_of(variant), arguments=arguments)
+    page = Path(cfg.paths.output_dir) / "verify" / f"{variant}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render(variant, _headline(conf, variant), findings), encoding="utf-8")
+    lines = [f"{_MARK[check.passed]:7} {check.name}: {check.detail}" for check in findings.checks]
+    lines += ["decoded:", *map(_describe, findings.samples), f"{page}"]
+    return "\n".join(lines), findings.passed
 
 
 def bring(conf: Path, overrides: Sequence[str]) -> str:
@@ -80,7 +92,7 @@ def bring(conf: Path, overrides: Sequence[str]) -> str:
         ConfigError: if the words do not name a data set.
     """
     arguments = _arguments(conf, overrides)
-    variant = next(word.removeprefix("data=") for word in overrides if word.startswith("data="))
+    variant = _variant(overrides)
     return "\n".join(fetch(variant, source_of(variant), arguments, progress=_progress))
 
 
@@ -102,17 +114,33 @@ def _way(name: str) -> str:
 
 
 def _arguments(conf: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    return _plain(_compose(conf, overrides), overrides)
+
+
+def _compose(conf: Path, overrides: Sequence[str]) -> DictConfig:
     try:
         with initialize_config_dir(str(conf), version_base="1.3"):
-            cfg = compose("eval", ["model=constant", *overrides])
-        content = OmegaConf.to_container(cfg.data, resolve=True)
+            return compose("eval", ["model=constant", *overrides])
     except HydraException as error:
-        msg = f"expected data=<name> and values as an evaluation takes them, got {' '.join(overrides)!r}: {error}"
-        raise ConfigError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"expected data=<name>, got {' '.join(overrides)!r}"
-        raise ConfigError(msg)
+        raise _not_a_data_set(overrides, f": {error}") from error
+
+
+def _plain(cfg: DictConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    if not OmegaConf.is_config(cfg.get("data")):
+        raise _not_a_data_set(overrides)
+    content: dict[Any, Any] = OmegaConf.to_container(cfg.data, resolve=True)  # type: ignore[assignment]
     return {str(key): value for key, value in content.items() if key != "_convert_"}
+
+
+def _variant(overrides: Sequence[str]) -> str:
+    """The last data=<name>, which is the one that hydra takes."""
+    return [word.removeprefix("data=") for word in overrides if word.startswith("data=")][-1]
+
+
+def _not_a_data_set(overrides: Sequence[str], reason: str = "") -> ConfigError:
+    return ConfigError(
+        f"expected data=<name> and values as an evaluation takes them, got {' '.join(overrides)!r}{reason}"
+    )
 
 
 def _class(target: str) -> type[DepthDataset]:
@@ -164,12 +192,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("overrides", nargs="*", help="values as an evaluation takes them: paths.data_dir=<folder>")
     words = parser.parse_args(arguments)
     try:
-        command = {"list": listing, "fetch": bring, "verify": report}[words.command]
-        print(command(CONF, words.overrides))  # noqa: T201  # the command's result
+        if words.command == "verify":
+            text, passed = report(CONF, words.overrides)
+        else:
+            text, passed = {"list": listing, "fetch": bring}[words.command](CONF, words.overrides), True
+        print(text)  # noqa: T201  # the command's result
     except LeadlineError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    return 0
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

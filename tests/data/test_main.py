@@ -28,12 +28,16 @@ def test_the_list_names_every_variant_once_with_count_licence_and_readiness(caps
     assert "  Source: DA-2K.zip (huggingface.co/datasets/depth-anything/DA-2K), as downloaded or unpacked." in out
 
 
-def test_verify_counts_and_decodes(capsys, da2k):
-    assert main(["verify", "data=sample"]) == 0
+def test_verify_counts_decodes_and_writes_a_page(capsys, da2k, tmp_path):
+    out_dir = f"paths.output_dir={tmp_path}/out"
+    assert main(["verify", "data=sample", out_dir]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0] == "1 images, all files are there; decoded:"
+    assert "unknown images: 1, all their files are there; published: not stated" in out
     assert "motorcycle: 500 x 741, 92.7% of pixels count, 2.1" in out
-    assert main(["verify", "data=da2k", da2k]) == 0
+    page = (tmp_path / "out/verify/sample.html").read_text()
+    assert page.count("data:image/png;base64,") == 1
+    assert "nothing speaks against these files" in page
+    assert main(["verify", "data=da2k", da2k, out_dir]) == 0
     assert "  indoor/1: 4 x 6, 1 pairs of points" in capsys.readouterr().out
 
 
