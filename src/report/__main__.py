@@ -12,7 +12,7 @@ from src.core.errors import LeadlineError
 from src.report.board import build_boards
 from src.report.cells import find
 from src.report.differences import differences
-from src.report.leaderboard import build_tables
+from src.report.leaderboard import Table, build_tables
 from src.report.page import render_page
 from src.report.papers import compare
 from src.report.spreadsheet import write_csv, write_pairs, write_papers
@@ -38,16 +38,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--images", type=int, default=2, help="how many images of each cell to show (default: %(default)s)"
     )
+    parser.add_argument(
+        "--wandb",
+        nargs="?",
+        const="leadline",
+        metavar="[ENTITY/]PROJECT",
+        help="send the report to Weights & Biases, too, and save a dashboard there (default project: leadline)",
+    )
     options = parser.parse_args(arguments)
     try:
-        _write(options.folders, options.output, options.images)
+        tables = _write(options.folders, options.output, options.images)
+        if options.wandb is not None:
+            from src.report.dashboard import push  # takes a second to import
+
+            Console().print(push(options.output, tables, project=options.wandb), markup=False, highlight=False)
     except LeadlineError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
 
-def _write(folders: Sequence[Path], output: Path, images: int) -> None:
+def _write(folders: Sequence[Path], output: Path, images: int) -> list[Table]:
     findings = find(folders)
     tables = build_tables(findings.cells)
     page = render_page(findings, tables, written=datetime.datetime.now(datetime.UTC), images=images)
@@ -65,6 +76,7 @@ def _write(folders: Sequence[Path], output: Path, images: int) -> None:
     for folder in findings.unfinished:
         console.print(f"unfinished: {folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{output}", markup=False, highlight=False, soft_wrap=True)
+    return tables
 
 
 if __name__ == "__main__":
