@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -44,6 +44,8 @@ class Provenance:
         random_weights: whether the weights are untrained; such cells are labelled and never ranked.
         uses_ground_truth: whether the model was shown the answer; such cells are labelled and never ranked.
         parameters: number of parameters.
+        settings: those that the weights bring along and the configuration does not show, such as a default number of
+            steps; plain values.
     """
 
     weights: str
@@ -51,6 +53,7 @@ class Provenance:
     random_weights: bool = False
     uses_ground_truth: bool = False
     parameters: int = 0
+    settings: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
 
 
 class DepthModel(LightningModule, abc.ABC):

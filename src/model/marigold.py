@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, LCMScheduler, MarigoldDepthPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DDIMScheduler,
+    LCMScheduler,
+    MarigoldDepthPipeline,
+    UNet2DConditionModel,
+)
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -21,6 +28,7 @@ from src.model.randomise import randomise
 
 _INDEX = "model_index.json"
 _PARTS = ("unet", "vae", "text_encoder")
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _SCHEDULERS = {"DDIMScheduler": DDIMScheduler, "LCMScheduler": LCMScheduler}
 
 
@@ -42,6 +50,8 @@ class Marigold(DepthModel):
             thousands of times per image; "closed_form" for `src.model.consensus`, which stays on it and is stable.
         processing_resolution: longer side in pixels that the network works at, a multiple of 8; null for the
             checkpoint's own default.
+        dtype: of the networks' arithmetic: "float32", "float16" or "bfloat16".
+        tiny_vae: hub id or local folder of a tiny autoencoder in place of the checkpoint's, or "random"; null for none.
         resolution: "default" for `processing_resolution`, "native" for the image's own size, or the longer side.
         architecture: keywords of "unet", "vae" and "scheduler" (which names its "class"), and the checkpoint's defaults
             for "steps" and "processing_resolution"; used for random weights only.
@@ -64,6 +74,8 @@ class Marigold(DepthModel):
         ensemble: int,
         ensembling: str,
         processing_resolution: int | None,
+        dtype: str,
+        tiny_vae: str | None,
         resolution: int | str,
         architecture: Mapping[str, Any],
         seed: int,
@@ -78,16 +90,22 @@ class Marigold(DepthModel):
         if ensembling not in ("upstream", "closed_form"):
             msg = f"marigold: expected ensembling to be upstream or closed_form, got {ensembling!r}"
             raise ConfigError(msg)
+        if dtype not in _DTYPES:
+            msg = f"marigold: expected dtype to be one of {', '.join(_DTYPES)}, got {dtype!r}"
+            raise ConfigError(msg)
         self.weights = weights
         self.revision = revision
         self.steps = steps
         self.ensemble = ensemble
         self.ensembling = ensembling
         self.processing_resolution = processing_resolution
+        self.network_dtype = _DTYPES[dtype]
+        self.tiny_vae = tiny_vae
         self.resolution = parse_resolution(resolution)
         self.architecture = architecture
         self.seed = seed
         self._loaded_revision = ""
+        self._tiny_revision = ""
         self._pipeline: Any = None
 
     def load(self) -> None:
@@ -158,11 +176,12 @@ class Marigold(DepthModel):
         steps: int | None,
         processing_resolution: int | None,
     ) -> None:
-        self.unet, self.vae = unet, vae
-        self.register_buffer("empty_text", empty_text, persistent=False)
+        self.unet = unet.to(self.network_dtype)
+        self.vae = (vae if self.tiny_vae is None else self._load_tiny_vae(self.tiny_vae)).to(self.network_dtype)
+        self.register_buffer("empty_text", empty_text.to(self.network_dtype), persistent=False)
         self._pipeline = MarigoldDepthPipeline(
-            unet=unet,
-            vae=vae,
+            unet=self.unet,
+            vae=self.vae,
             scheduler=scheduler,
             text_encoder=None,
             tokenizer=None,
@@ -172,6 +191,15 @@ class Marigold(DepthModel):
         )
         if self.ensembling == "closed_form":
             self._pipeline.ensemble_depth = _closed_form
+
+    def _load_tiny_vae(self, weights: str) -> Any:
+        if weights == RANDOM:
+            tiny = AutoencoderTiny()
+            randomise(tiny, self.seed)
+            return tiny
+        checkpoint = locate(weights, None)
+        self._tiny_revision = checkpoint.revision
+        return load_network(AutoencoderTiny, checkpoint.folder, low_cpu_mem_usage=False)
 
     @property
     def longer_side(self) -> int:
@@ -196,7 +224,22 @@ class Marigold(DepthModel):
             revision=self._loaded_revision,
             random_weights=self.weights == RANDOM,
             parameters=sum(parameter.numel() for parameter in self.parameters()),
+            settings={} if self._pipeline is None else self._settings(),
         )
+
+    def _settings(self) -> dict[str, str | int]:
+        """What the checkpoint leaves open or brings along; a processing resolution of 0 is the image's own size."""
+        scheduler = self._pipeline.scheduler
+        return {
+            "steps": self.steps or int(self._pipeline.default_denoising_steps),
+            "ensemble": self.ensemble,
+            "ensembling": self.ensembling,
+            "processing_resolution": self.longer_side,
+            "scheduler": type(scheduler).__name__,
+            "timestep_spacing": str(scheduler.config.timestep_spacing),
+            "dtype": str(self.network_dtype).removeprefix("torch."),
+            "vae": f"{self.tiny_vae} {self._tiny_revision}".strip() if self.tiny_vae else "own",
+        }
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict affine-invariant depth between 0 (near) and 1 (far)."""

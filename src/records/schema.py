@@ -100,6 +100,7 @@ class RunManifest:
         random_weights: the weights are untrained: never ranked.
         uses_ground_truth: the model was shown the answer: never ranked.
         parameters: number of model parameters.
+        settings: of the model, that its weights brought along: such as Marigold's steps, scheduler and type of numbers.
         protocols: scored protocols.
         not_applicable: requested protocols that cannot score the output space, or need annotations the data lack.
         expected: images in the run.
@@ -146,6 +147,7 @@ class RunManifest:
     started: str
     finished: str
     unreadable: int = 0
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
     data_family: str = ""
     depth_edges: list[float] = dataclasses.field(default_factory=list)

@@ -58,7 +58,7 @@ PUBLISHED = {
     "zoedepth_nk_infer": ((384, 512), 345),
 }
 RELEASES = "https://github.com/isl-org/MiDaS/releases/download/"
-MARIGOLDS = ["marigold", "marigold_v1_0", "marigold_lcm"]
+MARIGOLDS = ["marigold", "marigold_v1_0", "marigold_lcm", "marigold_fp16", "marigold_bf16", "marigold_tiny_vae"]
 
 
 def build(name: str, *overrides: str) -> DepthModel:
@@ -102,7 +102,7 @@ def test_input_size_and_architecture_are_the_published_ones(name):
     assert (card.parameters_m, card.output_space) == (pytest.approx(count, abs=0.06), model.space.value)
 
 
-@pytest.mark.parametrize("name", MARIGOLDS)
+@pytest.mark.parametrize("name", [name for name in MARIGOLDS if name != "marigold_tiny_vae"])
 def test_marigold_has_the_parameters_of_stable_diffusion_2(name):
     architecture = build(name).architecture
     with torch.device("meta"):

@@ -25,6 +25,8 @@ def marigold(marigold_architecture):
             "ensemble": 1,
             "ensembling": "upstream",
             "processing_resolution": None,
+            "dtype": "float32",
+            "tiny_vae": None,
             "resolution": "default",
             "architecture": marigold_architecture(flavour),
             "seed": 0,
@@ -265,3 +267,52 @@ def test_impossible_settings_are_refused(marigold, wrong):
 def test_an_unknown_way_of_ensembling_is_refused(marigold):
     with pytest.raises(ConfigError, match="expected ensembling to be upstream or closed_form, got 'mean'"):
         marigold(ensembling="mean")
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_what_the_checkpoint_brings_along_is_recorded(loaded, flavour):
+    assert loaded(flavour, ensemble=2).provenance.settings == {
+        "steps": 2,
+        "ensemble": 2,
+        "ensembling": "upstream",
+        "processing_resolution": 64,
+        "scheduler": "LCMScheduler" if flavour == "lcm" else "DDIMScheduler",
+        "timestep_spacing": "trailing" if flavour == "v1_1" else "leading",
+        "dtype": "float32",
+        "vae": "own",
+    }
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float16", 0.05), ("bfloat16", 0.2)])
+def test_half_precision_is_near_and_recorded(loaded, images, dtype, tolerance):
+    image = images(1, 48, 64)
+    model = loaded(dtype=dtype)
+    # drawn in the type of the networks, so that the noise itself differs: given here
+    noise = torch.randn(1, 4, 6, 8, generator=torch.Generator().manual_seed(0))
+    options = {"processing_resolution": 64, "output_type": "pt"}
+    model._pipeline.empty_text_embedding = model.empty_text
+    full = loaded()
+    full._pipeline.empty_text_embedding = full.empty_text
+    with torch.inference_mode():
+        half = model._pipeline(image, latents=noise.to(model.network_dtype), **options).prediction.float()
+        single = full._pipeline(image, latents=noise, **options).prediction
+    assert {p.dtype for p in model.parameters()} == {model.network_dtype}
+    assert model.provenance.settings["dtype"] == dtype
+    assert (half - single).abs().mean() < tolerance * single.std()
+    assert not torch.equal(half, single)
+    assert infer(model, image, "a").dtype == torch.float32
+
+
+def test_a_tiny_autoencoder_takes_the_place_of_the_checkpoints(loaded, publish, images):
+    publish(diffusers.AutoencoderTiny(), "Tiny/vae")
+    model = loaded(tiny_vae="Tiny/vae")
+    assert isinstance(model.vae, diffusers.AutoencoderTiny)
+    assert model.provenance.settings["vae"] == "Tiny/vae 0123456789abcdef0123456789abcdef01234567"
+    depth = infer(model, images(2, 48, 64), "ab")
+    assert depth.shape == (2, 1, 48, 64)
+    assert depth.isfinite().all()
+
+
+def test_an_unknown_type_of_numbers_is_refused(marigold):
+    with pytest.raises(ConfigError, match="expected dtype to be one of float32, float16, bfloat16, got 'int8'"):
+        marigold(dtype="int8")
