@@ -80,17 +80,35 @@ class Kinds:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Distances:
+    """Ranked models near and far, on one data set under one protocol.
+
+    Attributes:
+        table: of the leaderboard.
+        edge: metres between near and far: the edge of bins that parts the pixels most evenly.
+        share: of the pixels that are near.
+        errors: name -> mean AbsRel over near pixels, and over far ones.
+    """
+
+    table: Table
+    edge: float
+    share: float
+    errors: Mapping[str, tuple[float, float]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Generalisation:
-    """What the section draws; one of the two is not empty."""
+    """What the section draws; one of the three is not empty."""
 
     domains: tuple[Domains, ...]
     kinds: tuple[Kinds, ...]
+    distances: tuple[Distances, ...]
 
 
 def build(evidence: Evidence) -> list[Section]:
     """Return the section, or nothing where cards and groups say nothing."""
     view = generalisation(evidence.tables)
-    if not view.domains and not view.kinds:
+    if not view.domains and not view.kinds and not view.distances:
         return []
     return [
         Section(
@@ -104,12 +122,14 @@ def build(evidence: Evidence) -> list[Section]:
 
 
 def generalisation(tables: Sequence[Table]) -> Generalisation:
-    """Tell in-domain from zero-shot, and kinds of scene from one another."""
+    """Tell in-domain from zero-shot, and kinds of scene, and near from far."""
     domains = [_domains(board) for board in build_boards(tables)]
     kinds = [_kinds(table) for table in tables]
+    distances = [_distances(table) for table in tables]
     return Generalisation(
         domains=tuple(one for one in domains if one is not None),
         kinds=tuple(one for one in kinds if one is not None),
+        distances=tuple(one for one in distances if one is not None),
     )
 
 
@@ -223,3 +243,29 @@ def _mean(row: Row, metric: str, kind: str) -> float | None:
     chosen = (scored.group == kind) & np.isfinite(values)
     weights = scored.weights.get(metric, np.ones(len(values)))[chosen]
     return float((weights * values[chosen]).sum() / weights.sum()) if weights.sum() > 0 else None
+
+
+def _distances(table: Table) -> Distances | None:
+    rows = [row for row in table.ranked if len(row.manifest.depth_edges) == row.scored.depth_pixels.shape[1] + 1]
+    edges = {tuple(row.manifest.depth_edges) for row in rows}
+    if len(edges) != 1 or len(rows[0].manifest.depth_edges) < 3:
+        return None
+    pixels = rows[0].scored.depth_pixels[rows[0].scored.status == "ok"].sum(axis=0)
+    if np.count_nonzero(pixels) < 2:
+        return None
+    shares = pixels.cumsum()[:-1] / pixels.sum()
+    split = int(np.abs(shares - 0.5).argmin())
+    if not 0 < shares[split] < 1:
+        return None
+    errors = {row.name: (_pooled(row, slice(None, split + 1)), _pooled(row, slice(split + 1, None))) for row in rows}
+    return Distances(
+        table=table, edge=rows[0].manifest.depth_edges[split + 1], share=float(shares[split]), errors=errors
+    )
+
+
+def _pooled(row: Row, bins: slice) -> float:
+    """Return the mean AbsRel over all pixels of some bins."""
+    ok = row.scored.status == "ok"
+    pixels = row.scored.depth_pixels[ok, bins]
+    errors = np.where(pixels > 0, row.scored.depth_abs_rel[ok, bins], 0.0)
+    return float((pixels * errors).sum() / pixels.sum())

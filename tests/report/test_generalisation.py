@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -90,3 +92,19 @@ def test_the_section_on_the_page(cells):
     (section,) = (page := page_of(*cells.values())).all("section", id="generalisation")
     assert "Zero-shot only, on" in section.text
     assert [one.text for one in page.all("h2") if one.within(section)] == ["Does it generalise?"]
+
+
+def test_near_and_far_by_hand(make_cell):
+    cell = read_cell(make_cell(images=3, protocols=("metric",), depth_edges=[0.0, 2.0, 5.0, 10.0]))
+    pixels = np.array([[40, 30, 0], [10, 50, 20], [50, 0, 100]])
+    errors = np.array([[0.1, 0.2, np.nan], [0.3, 0.1, 0.5], [0.2, np.nan, 0.4]])
+    scored = dataclasses.replace(cell.scores["metric"], depth_pixels=pixels, depth_abs_rel=errors)
+    tables = build_tables([dataclasses.replace(cell, scores={"metric": scored})])
+    (found,) = generalisation(tables).distances
+    assert (found.edge, found.share) == (5.0, pytest.approx(180 / 300))
+    near = (40 * 0.1 + 30 * 0.2 + 10 * 0.3 + 50 * 0.1 + 50 * 0.2) / 180
+    far = (20 * 0.5 + 100 * 0.4) / 120
+    assert found.errors == {"ramp": (pytest.approx(near), pytest.approx(far))}
+    # a data set whose pixels lie in one bin has no near and far
+    alone = dataclasses.replace(scored, depth_pixels=pixels * [1, 0, 0])
+    assert generalisation(build_tables([dataclasses.replace(cell, scores={"metric": alone})])).distances == ()
