@@ -35,6 +35,7 @@ check: $(STAMP) ## lint, format, types, import contracts
 bench: $(STAMP) ## measure speed; writes outputs/bench
 	$(RUN)/python tests/benchmarks/scoring.py --output outputs/bench/scoring.json
 	$(RUN)/python tests/benchmarks/records.py --output outputs/bench/records.json
+	$(RUN)/python tests/benchmarks/loading.py --output outputs/bench/loading.json
 
 clean: ## remove the environment and caches, keep outputs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -91,11 +91,19 @@ class SYNSPatches(PublishedDataset):
             raise DataError(msg)
         return np.asarray(edges[..., 0] > 0)
 
+    def shared_files(self) -> Sequence[str]:
+        """The text files of the scenes, which name the kinds of place."""
+        return self._texts
+
+    @functools.cached_property
+    def _texts(self) -> list[str]:
+        found = (re.fullmatch(rf"{self._top}([^/]+)/[^/]+\.txt", name) for name in self.tree.names())
+        return [m[0] for m in found if m and m[1] != "splits"]
+
     @functools.cached_property
     def _kinds(self) -> dict[str, str]:
         """The kind of place of each scene that has a text file."""
-        found = (re.fullmatch(rf"{self._top}([^/]+)/[^/]+\.txt", name) for name in self.tree.names())
-        texts = {m[1]: self.tree.read(m[0]).decode("latin-1") for m in found if m and m[1] != "splits"}
+        texts = {name.split("/")[-2]: self.tree.read(name).decode("latin-1") for name in self.shared_files()}
         kinds = {scene: re.search(r"^Scene Category: *(.+?) *(?::| - |$)", text, re.M) for scene, text in texts.items()}
         return {scene: match[1] for scene, match in kinds.items() if match}
 
