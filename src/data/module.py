@@ -13,6 +13,7 @@ from src.core.errors import ConfigError, DataError
 from src.core.sample import Sample
 from src.data.base import DepthDataset
 from src.data.cache import DecodedCache
+from src.data.corruption.dataset import CorruptedDataset
 from src.data.shard import Shard
 
 OnError = Literal["raise", "skip"]
@@ -30,6 +31,8 @@ class DepthDataModule(LightningDataModule):
         on_error: what happens to an image whose files are missing or damaged. `raise` stops the run; `skip` hands the
             image on as unreadable. A set of another number of images than published is refused in any case.
         cache: folder where decoded images are kept for later runs, or None.
+        corruption: what is done to the images, a name of `src.data.corruption`, or "none".
+        severity: of the corruption, 1 to 5; of no effect without one.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class DepthDataModule(LightningDataModule):
         limit: int | None,
         on_error: str,
         cache: str | Path | None,
+        corruption: str = "none",
+        severity: int = 0,
     ) -> None:
         super().__init__()
         if batch_size < 1 or num_workers < 0 or prefetch < 1 or (limit is not None and limit < 1):
@@ -53,7 +58,10 @@ class DepthDataModule(LightningDataModule):
         if on_error not in ("raise", "skip"):
             msg = f"on_error: expected raise or skip, got {on_error!r}"
             raise ConfigError(msg)
-        self.dataset = dataset
+        is_clean = corruption == "none"
+        self.dataset = (
+            dataset if is_clean else CorruptedDataset(dataset=dataset, corruption=corruption, severity=severity)
+        )
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.prefetch = prefetch

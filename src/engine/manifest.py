@@ -101,6 +101,9 @@ def build_manifest(
         started=started,
         finished=finished,
         unreadable=int(next(iter(scores.values())).unreadable.sum()),
+        corruption=cfg.corruption,
+        severity=0 if cfg.corruption == "none" else cfg.severity,
+        depth_edges=list(next((protocol.depth_edges for protocol in protocols.values() if protocol.depth_edges), ())),
     )
 
 

@@ -17,6 +17,8 @@ def measurement(cfg: DictConfig) -> dict[str, Any]:
     batch size and paths are left out, so more devices or another disk lead to the same folder.
     """
     measured = {key: _plain(cfg._get_node(key)) for key in _MEASURED}
+    if cfg.corruption != "none":  # clean images are what they were before corruptions existed
+        measured |= {key: _plain(cfg._get_node(key)) for key in ("corruption", "severity")}
     for protocol in measured["protocol"].values():
         for prose in _PROSE:
             protocol.pop(prose, None)

@@ -93,6 +93,8 @@ class RunManifest:
         config: the resolved configuration of the measurement.
         output_space: of the model's predictions.
         card: fields of the model's `ModelCard`; empty if it has none.
+        corruption: of the images, "none" for none.
+        severity: of the corruption, 1 to 5; 0 for none.
         depth_edges: metres of the k + 1 edges of the bins of depth that records have; empty without bins.
         data_family: name of the data set that the variant is of, as in the training data of cards; "" if unknown.
         weights: hub id, path or "none".
@@ -150,5 +152,7 @@ class RunManifest:
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
     data_family: str = ""
+    corruption: str = "none"
+    severity: int = 0
     depth_edges: list[float] = dataclasses.field(default_factory=list)
     halved: int = 0
