@@ -100,10 +100,12 @@ def test_the_fingerprint_names_the_measurement_only():
     same = [
         "batch_size=9", "num_workers=0", "prefetch=9", "force=true", "panels=0", "trainer=ddp_cpu", "logger=csv",
         "cache=/elsewhere", "on_error=skip", "paths.output_dir=/elsewhere", "paths.data_dir=/elsewhere", "card=midas",
+        "severity=3",
     ]  # fmt: skip
     other = ["resolution=384", "seed=1", "limit=1", "protocol=[affine_disparity]", "data.depth_range=[0.1,9]"]
     assert {digest(word) for word in same} == {fingerprint(measurement(base))}
     assert len({digest(word) for word in other} | {digest()}) == len(other) + 1
+    assert len({digest("corruption=fog", f"severity={level}") for level in (1, 2)} | {digest()}) == 3
     midas = "protocol=[midas]"
     assert digest(midas) == digest(midas, "protocol.midas.traps=[]", "protocol.midas.source=elsewhere")
     assert digest(midas) != digest(midas, "protocol.midas.version=2")

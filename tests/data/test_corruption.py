@@ -68,7 +68,8 @@ def test_simple_corruptions_equal_what_was_worked_out_by_hand():
 def test_pixelate_repeats_the_mean_of_blocks_and_jpeg_is_pillows():
     image = picture(8, 8)
     blocks = image.reshape(2, 4, 2, 4, 3).mean((1, 3))
-    assert np.abs(corrupt(image, "pixelate", 5, "")[::4, ::4] - blocks).max() <= 0.5
+    # Pillow rounds after the rows and again after the columns
+    assert np.abs(corrupt(image, "pixelate", 5, "")[::4, ::4] - blocks).max() <= 1
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "JPEG", quality=7)
     assert np.array_equal(corrupt(image, "jpeg_compression", 5, ""), np.asarray(Image.open(stream)))

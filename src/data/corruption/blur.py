@@ -36,7 +36,7 @@ def glass_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
 
 def motion_blur(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """Average along a line of random direction within 45 degrees of the horizontal."""
-    radius, sigma = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))[severity - 1]
+    radius, sigma = ((10, 3.0), (15, 5.0), (15, 8.0), (15, 12.0), (20, 15.0))[severity - 1]
     return moved(image, radius, sigma, rng.uniform(-45, 45))
 
 

@@ -11,7 +11,7 @@ Map = Float64[np.ndarray, "h w"]
 
 def fog(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """Add a plasma fractal of some thickness, and keep the brightest value where it was."""
-    thickness, decay = ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4))[severity - 1]
+    thickness, decay = ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))[severity - 1]
     brightest = image.max()
     result: Image = (
         (image + thickness * plasma(image.shape[:2], decay, rng)[..., None]) * brightest / (brightest + thickness)
@@ -25,7 +25,7 @@ def frost(image: Image, severity: int, rng: np.random.Generator) -> Image:
     The five photographs of ImageNet-C are not used: the picture is generated, bluish ridges of a plasma fractal, with
     the published weights. Compare such numbers with each other only.
     """
-    kept, laid = ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))[severity - 1]
+    kept, laid = ((1.0, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75))[severity - 1]
     height = plasma(image.shape[:2], 1.6, rng)
     ridges = (1 - np.abs(2 * height - 1)) ** 3
     result: Image = kept * image + laid * ridges[..., None] * np.array([0.85, 0.95, 1.0])
@@ -35,11 +35,11 @@ def frost(image: Image, severity: int, rng: np.random.Generator) -> Image:
 def snow(image: Image, severity: int, rng: np.random.Generator) -> Image:
     """Pale the image and add flakes that fall along a line, twice."""
     mean, deviation, zoom, threshold, radius, sigma, blend = (
-        (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
-        (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
-        (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
-        (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
-        (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+        (0.1, 0.3, 3.0, 0.5, 10, 4.0, 0.8),
+        (0.2, 0.3, 2.0, 0.5, 12, 4.0, 0.7),
+        (0.55, 0.3, 4.0, 0.9, 12, 8.0, 0.7),
+        (0.55, 0.3, 4.5, 0.85, 12, 8.0, 0.65),
+        (0.55, 0.3, 2.5, 0.85, 12, 12.0, 0.55),
     )[severity - 1]
     flakes = enlarged(rng.normal(mean, deviation, image.shape[:2]), zoom)
     flakes = np.clip(np.where(flakes < threshold, 0.0, flakes), 0, 1)[..., None]
