@@ -15,7 +15,9 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 HEADER_BYTES = 2**16
 """As much of a file as tells the size of its image, unless a large thumbnail comes first."""
 
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""The same as Pillow calls them, which goes by the content."""
+
 _LOSSLESS_TO_RGB = ("RGB", "L", "P", "1")
 
 
@@ -32,12 +34,12 @@ def read_rgb(path: Path, *, content: bytes | None = None, as_stored: bool = Fals
             to be shown rotated (its ground truth could be meant for either orientation).
     """
     try:
-        with Image.open(path if content is None else io.BytesIO(content), formats=_FORMATS) as image:
+        with Image.open(path if content is None else io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             fault = _fault(image, as_stored=as_stored)
             if fault is None:
                 return np.array(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        msg = f"{path}: expected a readable image ({', '.join(_FORMATS)}): {error}"
+        msg = f"{path}: expected a readable image ({', '.join(IMAGE_FORMATS)}): {error}"
         raise DataError(msg) from error
     msg = f"{path}: {fault}"
     raise DataError(msg)
@@ -50,7 +52,7 @@ def read_size(head: bytes) -> tuple[int, int] | None:
         head: the first `HEADER_BYTES` bytes, or the whole file.
     """
     try:
-        with Image.open(io.BytesIO(head), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(head), formats=IMAGE_FORMATS) as image:
             return image.height, image.width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None

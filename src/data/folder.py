@@ -61,7 +61,7 @@ class Folder(DepthDataset):
         self._folders = {name: Path(folder).expanduser() for name, folder in folders.items() if folder is not None}
         self.depth_scale = depth_scale
         self.depth_key = depth_key
-        self._intrinsics = None if intrinsics is None else _intrinsics(intrinsics)
+        self._intrinsics = None if intrinsics is None else parse_intrinsics(intrinsics)
 
     def index(self) -> Sequence[str]:
         """Pair the files; ids are relative paths without suffix, in alphabetical order."""
@@ -138,7 +138,12 @@ def _read_mask(path: Path, size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     return mask
 
 
-def _intrinsics(source: str | Path | Sequence[Any]) -> Float32[np.ndarray, "3 3"]:
+def parse_intrinsics(source: str | Path | Sequence[Any]) -> Float32[np.ndarray, "3 3"]:
+    """Return the camera that a configuration gives: 4 or 9 numbers, or a text file of them.
+
+    Raises:
+        DataError: if it gives none.
+    """
     try:
         if isinstance(source, str | Path):
             text = Path(source).expanduser().read_text(encoding="utf-8")

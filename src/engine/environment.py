@@ -55,6 +55,14 @@ def device_name(device: torch.device) -> str:
     return f"{names[0] if names else platform.machine()}, {torch.get_num_threads()} threads"
 
 
+def make_repeatable() -> None:
+    """Have this process compute in full float32 precision, and convolutions by algorithms that repeat their digits."""
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.deterministic = True
+    # the cuDNN flag of its own: convolutions default to TF32 whatever the matmul precision
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def quieten() -> None:
     """Silence, in this process, what the libraries say about their own set-up; what they say of a run still shows."""
     for library in ("lightning.pytorch", "lightning.fabric"):

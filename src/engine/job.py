@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -23,20 +24,25 @@ from src.records.status import note
 log = logging.getLogger(__name__)
 
 
-def run_job(cfg: DictConfig) -> None:
-    """Run the cell of one job.
+def run_job(cfg: DictConfig, task: Callable[[DictConfig, Path], None] | None = None) -> None:
+    """Run one job, which is a cell unless said otherwise.
+
+    Args:
+        cfg: the composed configuration.
+        task: what to run in place of a cell, given the configuration and the job's folder; shows its own result.
 
     Raises:
         Exception: what the cell raised, in a single run. In a sweep the ledger is told instead, and the exit code of
             the whole command follows from it.
     """
     job = HydraConfig.get()
+    run = task or _run_and_show
     folder = Path(job.runtime.output_dir)
     if job.mode == RunMode.RUN:
-        _run_and_show(cfg, folder)
+        run(cfg, folder)
         return
     try:
-        _run_and_show(cfg, folder)
+        run(cfg, folder)
         status, detail = "done", os.path.relpath(folder)
     except Interrupted as error:
         log.error("%s: %s", folder, error)  # meant for the user

@@ -7,19 +7,21 @@ from omegaconf import DictConfig, OmegaConf
 from src.records.fingerprint import fingerprint
 
 _MEASURED = ("model", "data", "protocol", "resolution", "seed", "limit")
+_PREDICTED = ("model", "images", "resolution", "seed", "intrinsics", "field_of_view")
 _PROSE = ("source", "traps")  # of protocols: words about a number, not part of it
 
 
 def measurement(cfg: DictConfig) -> dict[str, Any]:
-    """Return the parts of the configuration that can change a number.
+    """Return the parts of the configuration of an evaluation, or of a prediction, that can change a number.
 
     Interpolations stay as written: `${paths.data_dir}/nyu` names the same data on every machine. Trainer, logger,
     batch size and paths are left out, so more devices or another disk lead to the same folder.
     """
-    measured = {key: _plain(cfg._get_node(key)) for key in _MEASURED}
-    if cfg.corruption != "none":  # clean images are what they were before corruptions existed
+    evaluates = "protocol" in cfg
+    measured = {key: _plain(cfg._get_node(key)) for key in (_MEASURED if evaluates else _PREDICTED)}
+    if evaluates and cfg.corruption != "none":  # clean images are what they were before corruptions existed
         measured |= {key: _plain(cfg._get_node(key)) for key in ("corruption", "severity")}
-    for protocol in measured["protocol"].values():
+    for protocol in measured.get("protocol", {}).values():
         for prose in _PROSE:
             protocol.pop(prose, None)
     return measured

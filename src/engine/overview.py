@@ -1,10 +1,9 @@
 """The text of --help: every group, its choices with one line each, and the run-wide values."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
-
-_NOT_CHOSEN = {"hydra", "card"}  # a card comes with its model; `python -m src.model list` shows them
 
 
 def overview(conf: Path, config: str) -> str:
@@ -13,8 +12,10 @@ def overview(conf: Path, config: str) -> str:
     The one line of a choice is the comment on the first line of its file.
     """
     primary = conf / f"{config}.yaml"
+    values = yaml.safe_load(primary.read_text(encoding="utf-8"))
+    groups = _groups(values["defaults"])
     lines = [_first_comment(primary), ""]
-    for group in sorted(folder for folder in conf.iterdir() if folder.is_dir() and folder.name not in _NOT_CHOSEN):
+    for group in (conf / name for name in groups):
         choices = sorted(group.rglob("*.yaml"))
         if not choices:
             continue
@@ -23,20 +24,26 @@ def overview(conf: Path, config: str) -> str:
         width = max(len(name) for name in names)
         lines += [f"  {name:{width}}  {_first_comment(path)}" for name, path in zip(names, choices, strict=True)]
         lines.append("")
-    values = yaml.safe_load(primary.read_text(encoding="utf-8"))
     lines.append("values")
     for line in primary.read_text(encoding="utf-8").splitlines():
         key, separator, rest = line.partition(":")
-        if separator and key.isidentifier() and not isinstance(values[key], dict | list):
+        if separator and key.isidentifier() and not isinstance(values[key], dict) and key != "defaults":
             value, _, comment = rest.partition("#")
             lines.append(f"  {f'{key}={value.strip()}':{24}}{comment.strip()}")
     lines += [
         "",
-        "Several protocols are selected as protocol=[midas,metric]. Any value below a choice can be set too, such as",
+        *(["Several protocols are selected as protocol=[midas,metric]."] if "protocol" in groups else []),
+        "Any value below a choice can be set too, such as",
         "model.weights=<folder>. -m sweeps comma-separated choices: -m model=ramp,constant resolution=native,384.",
         "--cfg job prints the composed configuration and --config-dir <folder> adds your own choices.",
     ]
     return "\n".join(lines)
+
+
+def _groups(defaults: list[str | dict[str, Any]]) -> list[str]:
+    """Return the groups that the user chooses from: not those that follow from another choice."""
+    names = [key for entry in defaults if isinstance(entry, dict) for key in entry]
+    return sorted(name for name in names if not name.startswith(("optional ", "override ")))
 
 
 def _first_comment(path: Path) -> str:

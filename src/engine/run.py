@@ -121,7 +121,7 @@ def _plan(cfg: DictConfig, folder: Path) -> _Plan:
         sync_seconds=float(cfg.sync_seconds),
     )
     trainer = build_trainer(cfg, [scoring])
-    _refuse_relaunch_in_sweep(trainer)
+    refuse_relaunch_in_sweep(trainer)
     return _Plan(
         model=model,
         datamodule=datamodule,
@@ -211,7 +211,12 @@ def _refuse_infinity(cfg: DictConfig) -> None:
         raise ConfigError(msg) from error
 
 
-def _refuse_relaunch_in_sweep(trainer: Trainer) -> None:
+def refuse_relaunch_in_sweep(trainer: Trainer) -> None:
+    """Refuse a trainer that would start this command, sweep and all, once for every device.
+
+    Raises:
+        ConfigError: with the trainers that work.
+    """
     in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
     if in_sweep and isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
         msg = (

@@ -16,7 +16,7 @@ from src.core.batch import Batch, Unreadable
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
-from src.engine.environment import device_name, quieten
+from src.engine.environment import device_name, make_repeatable, quieten
 from src.engine.interrupt import Interrupt
 from src.engine.panels import PanelWriter, judge
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
@@ -71,10 +71,7 @@ class ScoringCallback(Callback):
         done: list[int] = next((scored.index.tolist() for scored in self.kept.values()), [])  # alike for all protocols
         trainer.datamodule.done = frozenset(trainer.strategy.broadcast(done))  # type: ignore[attr-defined]
         quieten()
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.deterministic = True
-        # the cuDNN flag of its own: convolutions default to TF32 whatever the matmul precision
-        torch.backends.cudnn.allow_tf32 = False
+        make_repeatable()
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open this process's file of records."""

@@ -10,6 +10,8 @@ MANIFEST_FILE = "manifest.json"
 SUMMARY_FILE = "summary.json"
 CONFIG_FILE = "config.yaml"
 PANELS_FOLDER = "panels"
+PREDICTIONS_FILE = "predictions.json"
+"""Marks a folder of predicted maps, which is no cell, and holds the settings that made them."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from src.engine.measurement import register_resolvers
+from src.engine.predict import run_prediction
 from src.engine.run import run_cell
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -96,27 +98,43 @@ def outside(tmp_path, monkeypatch):
     sys.modules.pop("outside", None)
 
 
+def job(config: str, words: Sequence[str], outputs: Path, conf: Path | None = None) -> tuple[DictConfig, Path]:
+    """Compose as hydra does for one job, and return the configuration and the folder that hydra makes for it."""
+    register_resolvers()
+    overrides = [f"paths.output_dir={outputs}", "trainer=cpu", "num_workers=0", "hydra.mode=RUN"]
+    overrides += ["trainer.enable_progress_bar=false"]
+    if conf is not None:
+        overrides.append(f"hydra.searchpath=[file://{conf}]")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose(config, [*overrides, *words], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    folder = Path(cfg.hydra.run.dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    cfg = OmegaConf.create(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg, folder
+
+
 @pytest.fixture
 def run(tmp_path):
     """Return a function that runs a cell in this process from command-line words."""
 
     def run(*words: str, conf: Path | None = None):
-        register_resolvers()
-        overrides = [f"paths.output_dir={tmp_path}/outputs", "trainer=cpu", "num_workers=0", "hydra.mode=RUN"]
-        overrides += ["trainer.enable_progress_bar=false"]
-        if conf is not None:
-            overrides.append(f"hydra.searchpath=[file://{conf}]")
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            cfg = compose("eval", [*overrides, *words], return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
-        folder = Path(cfg.hydra.run.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        cfg = OmegaConf.create(cfg)
-        with open_dict(cfg):
-            del cfg["hydra"]
-        return run_cell(cfg, folder)
+        return run_cell(*job("eval", words, tmp_path / "outputs", conf))
 
     yield run
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def predict(tmp_path):
+    """Return a function that predicts for pictures in this process from command-line words."""
+
+    def predict(*words: str, conf: Path | None = None):
+        return run_prediction(*job("predict", words, tmp_path / "outputs", conf))
+
+    yield predict
     HydraConfig.instance().cfg = None
 
 

@@ -1,0 +1,26 @@
+"""Predict depth for your own pictures: `python -m src.predict model=<model> images=<folder>`; `--help` says more."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from src.engine.command_line import execute
+from src.engine.measurement import register_resolvers
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
+def predict(cfg: DictConfig) -> None:
+    """Predict with this configuration; hydra calls it once, or once per model of a sweep."""
+    from src.engine.job import run_job  # importing torch takes seconds that --help need not pay
+    from src.engine.predict import predict_and_show
+
+    run_job(cfg, predict_and_show)
+
+
+if __name__ == "__main__":
+    register_resolvers()
+    sys.exit(execute(predict, conf=CONF, config="predict", arguments=sys.argv))
