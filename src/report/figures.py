@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -177,8 +178,7 @@ def _depth(table: Table, anchor: str) -> list[Chart]:
             [one for one, _ in series][:MAX_LINES],
             anchor=anchor,
             title=_title(table),
-            summary=f"Mean AbsRel of {len(series)} models by true depth, from {metres(edges[0])} to "
-            f"{metres(edges[-1])} m in {len(edges) - 1} bins.",
+            summary=f"Mean AbsRel of {len(series)} models by true depth in {len(edges) - 1} bins.",
             x_label="true depth, m",
             y_label="AbsRel ↓",
             log_x=True,
@@ -202,7 +202,7 @@ def _by_depth(scored: Scored, edges: Float64[np.ndarray, " m"]) -> tuple[Datum, 
         spread = float(np.sqrt(((weight * (error - mean)) ** 2).sum() * images / max(images - 1, 1)) / total)
         data.append(
             Datum(
-                x=float(np.sqrt(max(near, 0.25 * far) * far)),
+                x=_middle(float(near), float(far)),
                 y=mean,
                 low=mean - 2 * spread if images > 1 else None,
                 high=mean + 2 * spread if images > 1 else None,
@@ -210,6 +210,12 @@ def _by_depth(scored: Scored, edges: Float64[np.ndarray, " m"]) -> tuple[Datum, 
             )
         )
     return tuple(data)
+
+
+def _middle(near: float, far: float) -> float:
+    """Return the geometric middle of a bin, of which at most two octaves count: the outermost are open."""
+    start = near or far / 4
+    return math.sqrt(start * min(far, 4 * start))
 
 
 def _datum(row: Row, table: Table, *, x: float) -> Datum:

@@ -105,6 +105,7 @@ def test_panels_keep_scored_values(run, outside):
 
     cell = run("model=broken", "data=ragged", "panels=2", conf=outside)
 
+    assert len(cell.manifest.depth_edges) == cell.scores["metric"].depth_pixels.shape[1] + 1
     # 2 m is predicted for 1, 2 ... 7 m: 1 and 5 are spread over the split, 0 and 6 the worst, 1 the best, 4 the median
     assert sorted(int(path.stem) for path in (cell.folder / "panels").iterdir()) == [0, 1, 4, 5, 6]
     panel = np.load(cell.folder / "panels" / "000001.npz")

@@ -9,7 +9,7 @@ import pytest
 from src.records.reader import read_cell
 from src.report.cells import find
 from src.report.chart import Chart, Datum, Scale, Series, draw
-from src.report.figures import _by_depth, build_cost, build_depth, build_resolution, pareto
+from src.report.figures import _by_depth, _middle, build_cost, build_depth, build_resolution, pareto
 from src.report.leaderboard import build_tables
 from src.report.section import Evidence
 
@@ -83,6 +83,10 @@ def test_errors_by_depth_pool_the_pixels_of_each_bin(make_cell: Make) -> None:
     assert near.low is not None
     assert near.low < near.y
     assert (middle.x, middle.y, middle.low) == (pytest.approx(6), pytest.approx(0.2), None)
+
+
+def test_open_bins_stand_beside_their_neighbours() -> None:
+    assert [_middle(*bin_) for bin_ in ((0.0, 1.0), (2.0, 8.0), (80.0, 1e6))] == [0.5, 4.0, 160.0]
 
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [0.3], [0.01, 0.9], [-2.0, 3.0], [7.1, 7.2]])
