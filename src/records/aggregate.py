@@ -69,6 +69,7 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
     reasons: Mapping[str, bool] = {
         "random weights": manifest.random_weights,
         "uses ground truth": manifest.uses_ground_truth,
+        f"corrupted: {manifest.corruption} {manifest.severity}": manifest.corruption != "none",
         f"limited to {manifest.expected} image{'s' * (manifest.expected != 1)}": manifest.limited,
         f"{failed} failed": failed > 0,
         f"{manifest.unreadable} unreadable": manifest.unreadable > 0,

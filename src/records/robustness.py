@@ -7,8 +7,26 @@ means over the five severities. Unlike RoboDepth's code nothing is rounded to th
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from src.core.errors import RecordsError
+
+SEVERITIES: Final = (1, 2, 3, 4, 5)
+FAMILIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "weather and light": ("brightness", "dark", "fog", "frost", "snow", "contrast"),
+        "sensor and motion": (
+            *("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+            *("elastic_transform", "color_quant"),
+        ),
+        "noise and processing": (
+            *("gaussian_noise", "impulse_noise", "shot_noise", "iso_noise"),
+            *("pixelate", "jpeg_compression"),
+        ),
+    }
+)
+"""The corruptions in the order and the three families of RoboDepth's tables."""
 
 
 def depth_estimation_error(abs_rel: float, delta1: float) -> float:

@@ -142,9 +142,22 @@ class Table:
 def build_tables(cells: Iterable[Cell]) -> list[Table]:
     """Sort cells into tables: one per data variant and protocol, and more where cells must not be mixed.
 
+    Cells of corrupted images are in none of them; `src.report.robustness` has them.
+
     Returns:
         Tables in order of data variant, then in the order in which the protocols were applied.
     """
+    groups = comparable_rows(cell for cell in cells if cell.manifest.corruption == "none")
+    order = {protocol: place for place, protocol in enumerate(dict.fromkeys(key.protocol for key in groups))}
+
+    def place(key: Comparable) -> tuple[str, int, int, int]:
+        return key.data, order[key.protocol], key.version, -groups[key][0].manifest.expected
+
+    return [_table(key, groups[key], _apart(key, groups)) for key in sorted(groups, key=place)]
+
+
+def comparable_rows(cells: Iterable[Cell]) -> dict[Comparable, list[Row]]:
+    """Return the rows of all cells, clean or corrupted, by what must agree between them."""
     cells = tuple(cells)
     groups: dict[Comparable, list[Row]] = {}
     for cell, variant in zip(cells, _variants(cells), strict=True):
@@ -159,12 +172,7 @@ def build_tables(cells: Iterable[Cell]) -> list[Table]:
                 input_sizes=_input_sizes(cell.scores[protocol]),
             )
             groups.setdefault(_comparable(cell, protocol), []).append(row)
-    order = {protocol: place for place, protocol in enumerate(dict.fromkeys(key.protocol for key in groups))}
-
-    def place(key: Comparable) -> tuple[str, int, int, int]:
-        return key.data, order[key.protocol], key.version, -groups[key][0].manifest.expected
-
-    return [_table(key, groups[key], _apart(key, groups)) for key in sorted(groups, key=place)]
+    return groups
 
 
 def _comparable(cell: Cell, protocol: str) -> Comparable:

@@ -8,7 +8,19 @@ from typing import Final
 import jinja2
 
 from src.records.statistics import RESAMPLES
-from src.report import board, closing, datasets, differences, figures, gallery, generalisation, papers, seeds, words
+from src.report import (
+    board,
+    closing,
+    datasets,
+    differences,
+    figures,
+    gallery,
+    generalisation,
+    papers,
+    robustness,
+    seeds,
+    words,
+)
 from src.report.axis import axis
 from src.report.cells import Findings
 from src.report.leaderboard import Table
@@ -19,6 +31,7 @@ BUILDERS: Final[tuple[Builder, ...]] = (
     differences.build,
     seeds.build,
     generalisation.build,
+    robustness.build,
     papers.build,
     datasets.build,
     figures.build_cost,

@@ -217,6 +217,7 @@ def test_a_plain_cell_is_ranked() -> None:
         ({"uses_ground_truth": True}, ("uses ground truth",)),
         ({"limited": True, "expected": 8}, ("limited to 8 images",)),
         ({"limited": True, "expected": 1}, ("limited to 1 image",)),
+        ({"corruption": "fog", "severity": 3}, ("corrupted: fog 3",)),
         ({"failed": {"metric": 3}}, ("3 failed",)),
         ({"random_weights": True, "failed": {"metric": 1}}, ("random weights", "1 failed")),
     ],
