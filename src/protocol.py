@@ -163,7 +163,8 @@ class EvalProtocol:
         Raises:
             ConfigError: if the prediction's space is not supported, or the data lack what the protocol needs.
             PredictionError: if the prediction is not on the grid of the sample.
-            DataError: if depth is not floating point.
+            DataError: if depth is not floating point, or on the CPU, where looking costs no waiting, not positive on a
+                valid pixel.
         """
         sample = self._checked(prediction, sample)
         if sample.depth.device.type != "cpu":
@@ -260,7 +261,20 @@ class EvalProtocol:
         return errors.compute(), torch.stack(bins).sum(0)
 
     def _measure_packed(self, prediction: Prediction, sample: Sample) -> Scores:
-        return self._measure(prediction, sample, *packing.valid_pixels(prediction, sample))
+        values, pixels = packing.valid_pixels(prediction, sample)
+        if self._reads_depth and pixels is not sample and not pixels.depth.amin() > 0:
+            msg = (
+                f"expected positive ground truth on every valid pixel, got {pixels.depth.amin():g} m for "
+                f"{sample.sample_id[0]!r}; mark what was not measured as not valid"
+            )
+            raise DataError(msg)
+        return self._measure(prediction, sample, values, pixels)
+
+    @property
+    def _reads_depth(self) -> bool:
+        """Whether true depth is fitted or scored; where only point pairs or mattes are, data sets have none."""
+        is_fitted = self.fitted_in is not FittedIn.NOTHING
+        return is_fitted or any(isinstance(metric, PixelMetric) for metric in self.metrics)
 
     def _judge(self, scores: Scores) -> Scores:
         """Settle what became of each image, and leave errors of good ones only."""

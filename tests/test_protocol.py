@@ -152,6 +152,17 @@ def test_integer_depth_is_refused():
         make_protocol().evaluate(make_prediction([[1.0, 1.0]]), sample)
 
 
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan])
+def test_ground_truth_that_is_no_depth_is_the_fault_of_the_data(bad):
+    prediction, sample = make_prediction([[1.0, 1.0, 1.0]]), make_sample([[1.0, bad, 1.0]])
+    message = rf"expected positive ground truth on every valid pixel, got {bad:g} m for '0'; mark what was not measured"
+    for protocol in (make_protocol(), make_protocol(alignment=MedianScale(), metrics=["boundary_f1"])):
+        with pytest.raises(DataError, match=message):
+            protocol.evaluate(prediction, sample)
+    masked = make_sample([[1.0, bad, 1.0]], [[True, False, True]])
+    assert make_protocol().evaluate(prediction, masked).errors["abs_rel"].tolist() == [0]
+
+
 def test_edges_narrow_what_is_fitted_and_scored():
     sample = make_sample([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0]], edges=[[True, True, False], [False, False, False]])
     protocol = make_protocol(alignment=MedianScale(), score_on="edges")

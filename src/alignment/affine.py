@@ -13,7 +13,7 @@ from torch import Tensor
 from src.alignment.base import Alignment
 from src.alignment.functional import affine, disparity
 from src.alignment.functional.scale import ratio_of_medians
-from src.alignment.selection import Selection
+from src.alignment.selection import Selected, Selection
 from src.alignment.weighting import Weighting
 from src.core import masked, packing
 from src.core.aligned import Fit, FittedIn
@@ -95,11 +95,16 @@ class AffineAlignment(Alignment):
             ]
             scale, shift = affine.line(affine.merged(moments))
         else:
-            values, depth, valid = self.predicted(prediction), sample.depth, sample.valid
-            if self.fit_on is not None:
-                values, depth, valid = self.fit_on.select(values, depth, valid)
+            values, depth, valid = self.fitted(prediction, sample)
             scale, shift = self.solved_by(values, self.true(depth, valid), valid, *self._weight(depth))
         return Fit(scale=scale, shift=shift)
+
+    def fitted(self, prediction: Prediction, sample: Sample) -> Selected:
+        """Return the prediction in the quantity of the fit, true depth and mask of the pixels that are fitted."""
+        values = self.predicted(prediction)
+        if self.fit_on is None:
+            return values, sample.depth, sample.valid
+        return self.fit_on.select(values, sample.depth, sample.valid)
 
     def _maps(self, prediction: Prediction, sample: Sample) -> tuple[Map, Map, Mask]:
         return self.predicted(prediction), self.true(sample.depth, sample.valid), sample.valid
@@ -211,7 +216,10 @@ class AffineDisparity(AffineAlignment):
         found = super().fit(prediction, sample)
         if not self.zero_if_constant:
             return found
-        return Fit(scale=found.scale, shift=found.shift.masked_fill(found.scale == 0, 0.0))
+        # not where the scale is 0, which an all-equal target gives too
+        values, _, valid = self.fitted(prediction, sample)
+        is_constant = masked.largest(values, valid) == -masked.largest(-values, valid)
+        return Fit(scale=found.scale, shift=found.shift.masked_fill(is_constant, 0.0))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

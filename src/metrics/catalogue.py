@@ -21,6 +21,7 @@ _BUILT_IN: Final[tuple[type[DepthMetric], ...]] = (
     depth.LogMAE,
     depth.MedianLog,
     depth.SILog,
+    depth.SILogLog10,
     depth.SILogStd,
     depth.SILogHalf,
     depth.IMAE,

@@ -130,6 +130,14 @@ class SILog(PixelMetric):
     formula = staticmethod(F.silog)
 
 
+class SILogLog10(PixelMetric):
+    """Scale-invariant decimal logarithmic error: sqrt(mean(d^2) - mean(d)^2), d = log10 p - log10 g."""
+
+    name = "silog_log10"
+    unit = ""
+    formula = staticmethod(F.silog_log10)
+
+
 class SILogStd(PixelMetric):
     """Scale-invariant logarithmic error: 100 times the sample standard deviation of ln p - ln g."""
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from src.alignment.affine import AffineDepth, AffineDisparity, AffineLogDepth
-from src.alignment.selection import NearestGrid, QuantileBand
+from src.alignment.selection import NearestGrid, Positive, QuantileBand
 from src.core.aligned import FittedIn
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace
@@ -155,6 +155,18 @@ def test_midas_fits_a_constant_by_disparity_zero(make_sample, make_prediction):
     zero = AffineDisparity(floor="farthest", zero_if_constant=True).align(prediction, sample)
     np.testing.assert_allclose(mean.depth.flatten(), [8 / 3, 8 / 3], rtol=1e-12)
     assert zero.depth.flatten().tolist() == [10, 10]
+
+
+@pytest.mark.parametrize("fit_on", [None, Positive()])
+def test_midas_fits_a_level_target_by_its_disparity(fit_on, make_sample, make_prediction):
+    # the scale is 0 here too, but the prediction has contrast: the normal equations of MiDaS are regular
+    alignment = AffineDisparity(floor="farthest", zero_if_constant=True, fit_on=fit_on)
+    level, plain = make_sample([[4.0, 4.0, 4.0]], depth_range=(0.0, 10.0)), make_sample([[2.0, 4.0, 4.0]])
+    rising = make_prediction([[1.0, 2.0, 4.0]], OutputSpace.AFFINE_DISPARITY)
+    np.testing.assert_allclose(alignment.align(rising, level).depth.flatten(), [4, 4, 4], rtol=1e-12)
+    # what is not fitted has no say in what is constant
+    partly = make_prediction([[-1.0, 3.0, 3.0]], OutputSpace.AFFINE_DISPARITY)
+    assert (alignment.fit(partly, plain).shift == 0).item() == (fit_on is not None)
 
 
 def test_log_depth_is_fitted_by_a_power_law(scene, make_sample, make_prediction):

@@ -2,9 +2,42 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+
+# what the papers say, or their lists hold
+PUBLISHED_COUNTS = {
+    100: "ibims moge_ibims",
+    161: "kitti_midas161",
+    325: "diode_indoor",
+    400: "syns_val",
+    446: "diode_outdoor",
+    454: "eth3d eth3d_marigold moge_eth3d",
+    652: "kitti kitti_full kitti_marigold kitti_zoedepth moge_kitti",
+    654: "nyu nyu_full nyu_bts nyu_marigold moge_nyu",
+    697: "kitti_eigen_raw697",
+    771: "diode moge_diode",
+    775: "syns_test",
+    800: "scannet",
+    1000: "kitti_val_selection",
+    1030: "moge_gso",
+    1064: "sintel moge_sintel",
+    1701: "vkitti2_zoedepth",
+    1815: "tum",
+    3950: "ddad_zoedepth",
+    5050: "sunrgbd",
+    7386: "hypersim_val",
+    7690: "hypersim",
+    74441: "diw",
+}
+
+
+@pytest.mark.parametrize("count", PUBLISHED_COUNTS)
+def test_variants_hold_as_many_images_as_published(count):
+    for name in PUBLISHED_COUNTS[count].split():
+        assert settings(name)["count"] == count, name
 
 
 def settings(name):

@@ -28,6 +28,7 @@ BY_HAND = {
     "log_mae": (2 * math.log(2) + math.log(1.25)) / 4,
     "median_log": 100 * math.log(1.25) / 2,
     "silog": 100 * math.sqrt((2 * math.log(2) ** 2 + math.log(1.25) ** 2) / 4 - math.log(1.25) ** 2 / 16),
+    "silog_log10": math.sqrt((2 * math.log10(2) ** 2 + math.log10(1.25) ** 2) / 4 - math.log10(1.25) ** 2 / 16),
     "silog_std": 100 * math.sqrt((2 * math.log(2) ** 2 + math.log(1.25) ** 2 - math.log(1.25) ** 2 / 4) / 3),
     "silog_half": math.sqrt((2 * math.log(2) ** 2 + math.log(1.25) ** 2) / 4 - math.log(1.25) ** 2 / 32),
     "i_mae": (1 / 2 + 0 + 1 / 20 + 1 / 16) / 4,

@@ -48,6 +48,7 @@ PIXEL_ERRORS = {
     "log_mae": lambda p, g: np.mean(np.abs(log_difference(p, g))),
     "median_log": lambda p, g: 100 * np.abs(np.median(log_difference(p, g))),
     "silog": lambda p, g: 100 * variance_form(log_difference(p, g)),
+    "silog_log10": lambda p, g: variance_form(np.log10(p) - np.log10(g)),
     "silog_std": lambda p, g: 100 * np.std(log_difference(p, g), ddof=1) if len(p) > 1 else 0,
     "silog_half": lambda p, g: np.sqrt(np.mean(log_difference(p, g) ** 2) - 0.5 * np.mean(log_difference(p, g)) ** 2),
     "i_mae": lambda p, g: np.mean(np.abs(1 / p - 1 / g)),

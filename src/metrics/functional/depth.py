@@ -110,6 +110,15 @@ def silog(n: PerImage, total: PerImage, squares: PerImage) -> PerImage:
 
 
 @of_sums(sums.shifted_log, sums.square_shifted_log)
+def silog_log10(n: PerImage, total: PerImage, squares: PerImage) -> PerImage:
+    """Scale-invariant decimal logarithmic error: sqrt(mean(e^2) - mean(e)^2) / ln 10. Dimensionless, lower is better.
+
+    What Metric3D's released evaluator calls silog (Yin et al. 2023); no factor 100.
+    """
+    return _variance(n, total, squares).sqrt() / math.log(10)
+
+
+@of_sums(sums.shifted_log, sums.square_shifted_log)
 def silog_std(n: PerImage, total: PerImage, squares: PerImage) -> PerImage:
     """Scale-invariant logarithmic error as a sample deviation: 100 sqrt(sum((e - mean(e))^2) / (n - 1)).
 
