@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps
 from src.core.errors import ConfigError, DataError
 from src.data.base import DepthDataset, Frame
 from src.data.decode import IMAGE_FORMATS, IMAGE_SUFFIXES
-from src.data.folder import parse_intrinsics
+from src.data.intrinsics import parse_intrinsics
 from src.records.schema import PREDICTIONS_FILE
 
 _WILDCARDS = "*?["

@@ -1,3 +1,5 @@
+import json
+import os
 import unicodedata
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from omegaconf.errors import MissingMandatoryValue
 from PIL import Image
 
 from src.core.errors import ConfigError, DataError
+from src.data.cache import DecodedCache
 from src.data.folder import Folder
 
 YAML = Path(__file__).parents[2] / "conf" / "data" / "folder.yaml"
@@ -41,7 +44,9 @@ def folder(root, **changes):
         "depth": root / "depth",
         "depth_scale": 1.0,
         "depth_range": (0.1, 10.0),
+        "valid_range": None,
         "masks": None,
+        "split": None,
         "intrinsics": None,
         "depth_key": None,
     }
@@ -166,7 +171,9 @@ def test_impossible_intrinsics_are_refused(tmp_path, source):
 def test_unreadable_intrinsics_are_refused(tmp_path):
     (tmp_path / "camera.txt").write_text("fx: 500")
     for source in (tmp_path / "camera.txt", tmp_path / "absent.txt", ["a", 1, 2, 3], [[1, 2], [3]]):
-        with pytest.raises(DataError, match="intrinsics: expected 4 or 9 numbers or a text file of them, got"):
+        with pytest.raises(
+            DataError, match=r"intrinsics: expected 4 or 9 numbers or a file of them \(text, .npy, .json\), got"
+        ):
             folder(tmp_path, intrinsics=source)
 
 
@@ -194,12 +201,14 @@ def test_a_missing_mask_is_an_error(tmp_path, write):
 def test_two_files_for_one_name_are_refused(tmp_path, write):
     write(["a"])
     Image.fromarray(np.ones(SIZE, np.uint16)).save(tmp_path / "depth" / "a.png")
-    with pytest.raises(DataError, match=r"depth: expected one file per path without suffix, got .*a\.npy and .*a\.png"):
+    with pytest.raises(DataError, match=r"depth: expected one file for the sample 'a', got .*a\.npy and .*a\.png"):
         len(folder(tmp_path))
 
 
 def test_missing_and_empty_folders_are_refused(tmp_path, write):
-    with pytest.raises(DataError, match=r"images: expected a folder, and .*images is none"):
+    with pytest.raises(
+        DataError, match=r"images: expected a folder, or a pattern with wildcards, and .*images is none"
+    ):
         len(folder(tmp_path))
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "notes.txt").touch()
@@ -222,6 +231,168 @@ def test_linked_folders_are_followed(tmp_path, write):
     dataset = folder(tmp_path)
     assert dataset.sample_ids == ("linked/a",)
     assert dataset[0].group == ("linked",)
+
+
+def scatter(root, pairs):
+    """Image and map number k where the k-th pair of places says."""
+    for k, (image, depth) in enumerate(pairs):
+        for place in (image, depth):
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", SIZE[::-1], (k, 0, 0)).save(root / image)
+        np.save(root / depth, depth_of(k))
+
+
+@pytest.mark.parametrize(
+    ("images", "depth", "pairs", "ids"),
+    [
+        (
+            "shots/*/rgb/*.png", "shots/*/depth/*.npy",
+            [("shots/b c/rgb/1.x.png", "shots/b c/depth/1.x.npy"), ("shots/ä/rgb/1.png", "shots/ä/depth/1.npy")],
+            ["b c/1.x", "ä/1"],
+        ),
+        (
+            "**/rgb/*.png", "**/depth/*",
+            [("rgb/1.png", "depth/1.npy"), ("a/b/rgb/1.png", "a/b/depth/1.npy")],
+            ["1", "a/b/1"],
+        ),
+        ("*_rgb.png", "*_depth.npy", [("7_rgb.png", "7_depth.npy"), ("_rgb.png", "_depth.npy")], ["7", ""]),
+        (
+            "s??-[0-9]*_rgb.png", "d/s??/[!a-z]*.npy",
+            [("s01-7_rgb.png", "d/s01/7.npy"), ("s02-7_rgb.png", "d/s02/7.npy")],
+            ["01/7", "02/7"],
+        ),
+        ("*/view.png", "*/**/z.npy", [("a/view.png", "a/z.npy"), ("b/view.png", "b/z.npy")], ["a", "b"]),
+        ("in/**", "out", [("in/x/1.png", "out/x/1.npy"), ("in/2.png", "out/2.npy")], ["x/1", "2"]),
+        ("v[1]/*.png", "v[1]", [("v[1]/1.png", "v[1]/1.npy")], None),
+    ],
+    ids=["scenes", "any depth", "affixes", "runs", "one a folder", "pattern and folder", "brackets in a pattern"],
+)  # fmt: skip
+def test_patterns_pair_by_what_their_wildcards_stand_for(tmp_path, images, depth, pairs, ids):
+    scatter(tmp_path, pairs)
+    dataset = folder(tmp_path, images=tmp_path / images, depth=tmp_path / depth)
+    if ids is None:  # a class of characters, as in a shell: no file of that name
+        with pytest.raises(DataError, match=r"images: expected files of type .* that match .*\*\.png, found none"):
+            len(dataset)
+        return
+    assert dataset.sample_ids == tuple(sorted(ids))
+    for i, name in enumerate(dataset.sample_ids):
+        assert dataset[i].image[0, 0, 0, 0] == ids.index(name)
+        np.testing.assert_array_equal(dataset[i].depth[0, 0], depth_of(ids.index(name)))
+
+
+def test_files_that_a_pattern_names_alike_are_both_shown(tmp_path):
+    scatter(tmp_path, [("a/rgb/1.png", "a/depth/1.npy"), ("a/rgb/1.jpg", "a/depth/2.npy")])
+    with pytest.raises(DataError, match=r"images: expected one file for the sample 'a/1', got .*1\.jpg and .*1\.png"):
+        len(folder(tmp_path, images=tmp_path / "*/rgb/*", depth=tmp_path / "*/depth/*"))
+
+
+def test_a_pattern_that_cannot_name_its_files_is_refused(tmp_path):
+    scatter(tmp_path, [("v1.0a.png", "v1.0a.npy")])
+    with pytest.raises(DataError, match=r"expected a pattern that ends with the suffix of its files, got .*v1\.0\*"):
+        len(folder(tmp_path, images=tmp_path / "v1.0*", depth=tmp_path / "*.npy"))
+
+
+def test_a_split_file_says_which_samples_count_and_in_which_order(tmp_path, write):
+    names = ["a/1", "a/2 #3", "Küche", "rest"]
+    write(names)
+    (tmp_path / "depth" / "rest.npy").unlink()
+    decomposed = unicodedata.normalize("NFD", "Küche")
+    (tmp_path / "split.txt").write_text(f"# mine\n\n{decomposed}  # the kitchen\r\na/1\n", encoding="utf-8-sig")
+    dataset = folder(tmp_path, split=tmp_path / "split.txt")
+    assert dataset.sample_ids == ("Küche", "a/1")
+    np.testing.assert_array_equal(dataset[0].depth[0, 0], depth_of(2))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\n# c\nc\n", r"split: line 3 of .*split\.txt: no file is that of the sample 'c'; expected .* \['a', 'b'\]"),
+        ("a\nb\n\na # again\n", r"split: expected each sample once, got 'a' in lines 1 and 4 of .*split\.txt"),
+        ("# none\n", r"split: expected sample ids, one a line, and .*split\.txt holds none"),
+        (None, r"split: expected a text file of sample ids, one a line: .*split\.txt"),
+    ],
+    ids=["unknown", "doubled", "empty", "absent"],
+)
+def test_split_files_that_cannot_be_meant_are_refused(tmp_path, write, text, message):
+    write(["a", "b"])
+    if text is not None:
+        (tmp_path / "split.txt").write_text(text)
+    with pytest.raises(DataError, match=message):
+        len(folder(tmp_path, split=tmp_path / "split.txt"))
+
+
+def test_a_sample_of_the_split_without_its_map_is_missing_and_can_be_listed(tmp_path, write):
+    write(["a", "b"])
+    (tmp_path / "depth" / "b.npy").unlink()
+    (tmp_path / "split.txt").write_text("b\na\n")
+    with pytest.raises(DataError, match=r"depth: expected one file .* 1 of 2 images have none \['b'\] and 0 of 1"):
+        len(folder(tmp_path, split=tmp_path / "split.txt"))
+    dataset = folder(tmp_path, split=tmp_path / "split.txt")
+    dataset.lists_incomplete = True
+    assert dataset.sample_ids == ("b", "a")
+    with pytest.raises(DataError, match="depth: expected a file for the sample 'b'"):
+        dataset[0]
+
+
+def test_a_camera_for_each_image_from_text_npy_and_json(tmp_path, write):
+    write(["a/1", "a/2", "a/3", "a/4"])
+    cameras = tmp_path / "cameras" / "a"
+    cameras.mkdir(parents=True)
+    rows = [[500, 0, 3.5], [0, 510.5, 2], [0, 0, 1]]
+    np.savetxt(cameras / "1.txt", np.array(rows) + np.diag([1, 0, 0]))
+    np.save(cameras / "2.npy", np.array(rows) + np.diag([2, 0, 0]))
+    (cameras / "3.json").write_text(json.dumps({"cy": 2, "cx": 3.5, "fy": 510.5, "fx": 503, "width": 6}))
+    (cameras / "4.json").write_text("[504, 510.5, 3.5, 2]")
+    for source in ("cameras", "cameras/**/*"):
+        dataset = folder(tmp_path, intrinsics=tmp_path / source)
+        for i in range(4):
+            assert dataset[i].intrinsics[0].tolist() == [[501 + i, 0, 3.5], *rows[1:]]
+    (cameras / "3.json").write_text('{"fx": 500}')
+    with pytest.raises(DataError, match=r"intrinsics: expected 4 or 9 numbers .*3\.json: KeyError\('fy'\)"):
+        folder(tmp_path, intrinsics=tmp_path / "cameras")[2]
+    (cameras / "3.json").write_text("[500, -1, 3, 2]")
+    with pytest.raises(DataError, match=r"expected fx fy cx cy, .*\[500\.0, -1\.0, 3\.0, 2\.0\] in .*3\.json"):
+        folder(tmp_path, intrinsics=tmp_path / "cameras")[2]
+    (cameras / "3.json").unlink()
+    with pytest.raises(DataError, match=r"intrinsics: expected one file .* 1 of 4 images have none \['a/3'\]"):
+        len(folder(tmp_path, intrinsics=tmp_path / "cameras"))
+
+
+def test_ground_truth_may_count_in_another_range_than_predictions_are_clipped_to(tmp_path, write):
+    write(["a"])
+    dataset = folder(tmp_path, valid_range=[2.0, 4.0])
+    sample = dataset[0]
+    assert sample.depth_range == (0.1, 10.0)
+    np.testing.assert_array_equal(sample.valid[0, 0], (depth_of(0) > 2) & (depth_of(0) < 4))
+    with pytest.raises(ConfigError, match="valid_range: expected 0 <= nearest < farthest"):
+        folder(tmp_path, valid_range=[4.0, 2.0])
+
+
+def test_the_decoded_cache_sees_a_change_of_each_file(tmp_path, write):
+    write(["a"])
+    for kind in ("masks", "cameras"):
+        (tmp_path / kind).mkdir()
+    Image.new("L", SIZE[::-1], 1).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "cameras" / "a.txt").write_text("5 5 3 2")
+
+    def cached():
+        dataset = folder(tmp_path, masks=tmp_path / "masks", intrinsics=tmp_path / "cameras")
+        DecodedCache(tmp_path / "cache").sample(dataset, 0)
+        return len(list((tmp_path / "cache").rglob("*.sample")))
+
+    assert [cached(), cached()] == [1, 1]
+    for k, place in enumerate(["images/a.png", "depth/a.npy", "masks/a.png", "cameras/a.txt"], start=2):
+        os.utime(tmp_path / place, (k, k))
+        assert [cached(), cached()] == [k, k]
+
+
+def test_a_file_that_goes_away_has_no_stamp(tmp_path, write):
+    write(["a"])
+    dataset = folder(tmp_path)
+    assert len(dataset.stamps(0)) == 2
+    (tmp_path / "depth" / "a.npy").unlink()
+    with pytest.raises(DataError, match=r"a: expected the files that were there at first: .*a\.npy"):
+        dataset.stamps(0)
 
 
 def test_a_map_of_another_size_than_its_image_is_refused_by_name(tmp_path, write):
