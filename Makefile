@@ -24,7 +24,7 @@ demo: $(STAMP) ## run baselines, the oracle and one network with random weights,
 	$(RUN)/python -m src.report outputs --output outputs/report.html
 
 test: $(STAMP) ## run all tests with branch coverage
-	$(RUN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal --durations=25 --cov --cov-report=term # a thread a worker
 
 check: $(STAMP) ## lint, format, types, import contracts
 	$(RUN)/ruff check .
