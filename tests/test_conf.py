@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -84,11 +85,17 @@ def test_trainer_and_logger_bind(group):
 
 
 @pytest.mark.parametrize("experiment", choices("experiment"))
-def test_experiment_composes(experiment):
-    cfg = composed(f"experiment={experiment}", "model=ramp", "data=sample")
-    bind(cfg.model, experiment)
+def test_the_first_cell_of_an_experiment_composes(experiment):
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
-    assert "python -m src.eval" in text.splitlines()[2], "an experiment names its command in its third line"
+    assert text.splitlines()[2] == f"# python -m src.eval -m experiment={experiment}", "it names its command"
+    swept = yaml.safe_load(text)["hydra"]["sweeper"]["params"]
+    assert set(swept["model"].split(",")) <= set(choices("model"))
+    assert set(swept["data"].split(",")) <= set(choices("data"))
+    first = {key: value if str(value).startswith("[") else str(value).split(",")[0] for key, value in swept.items()}
+    cfg = composed(f"experiment={experiment}", *(f"{key}={value}" for key, value in first.items()))
+    bind(cfg.model, experiment)
+    bind(cfg.data, experiment)
+    assert "protocol" not in first or list(cfg.protocol) == first["protocol"].strip("[]").split(",")
 
 
 def test_the_fingerprint_names_the_measurement_only():
