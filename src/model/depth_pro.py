@@ -1,8 +1,8 @@
 """Depth Pro: metric depth through an estimate of the focal length."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, Never
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -13,6 +13,7 @@ from src.core.errors import CheckpointError, ConfigError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.resize import HALF, normalise, resize, to_unit_range
 from src.core.sample import Sample
+from src.model.names import DEPTH_PRO, Rule
 from src.model.network import NetworkModel
 
 _NEAREST_INVERSE, _FARTHEST_INVERSE = 1e4, 1e-4  # in 1/m
@@ -67,14 +68,9 @@ class DepthPro(NetworkModel):
             msg = f"checkpoint {self.weights}: expected a head for the field of view (use_fov_model), got none"
             raise CheckpointError(msg)
 
-    def release_names(self) -> Never:
-        """Refuse: only checkpoints from the hub are read.
-
-        Raises:
-            CheckpointError: always.
-        """
-        msg = f"model.weights={self.weights}: expected a folder or hub id; the file of the release is not supported"
-        raise CheckpointError(msg)
+    def release_names(self) -> Sequence[Rule]:
+        """Those of the file depth_pro.pt."""
+        return DEPTH_PRO
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict depth in metres, 0.0001 to 10000, with the predicted focal length."""

@@ -117,20 +117,25 @@ HYBRID: tuple[Rule, ...] = (
     *VIT,
 )
 
-DINO_V2: tuple[Rule, ...] = (
-    (r"\.attn\.proj\.", ".attention.output.dense."),
-    (r"\.attn\.qkv\.", ".attention.attention.qkv."),
-    (r"\.ls(\d)\.gamma$", r".layer_scale\1.lambda1"),
-    (r"^pretrained\.(cls_token|mask_token)$", r"backbone.embeddings.\1"),
-    (r"^pretrained\.pos_embed$", "backbone.embeddings.position_embeddings"),
-    (r"^pretrained\.patch_embed\.proj\.", "backbone.embeddings.patch_embeddings.projection."),
-    (r"^pretrained\.norm\.", "backbone.layernorm."),
-    (r"^pretrained\.blocks\.", "backbone.encoder.layer."),
-)
+
+def dino_v2(released: str, hub: str) -> tuple[Rule, ...]:
+    """Of an encoder whose names begin with `released` in a file and with `hub` in a checkpoint on the hub."""
+    begin = rf"^{re.escape(released)}"
+    return (
+        (r"\.attn\.proj\.", ".attention.output.dense."),
+        (r"\.attn\.qkv\.", ".attention.attention.qkv."),
+        (r"\.ls(\d)\.gamma$", r".layer_scale\1.lambda1"),
+        (rf"{begin}(cls_token|mask_token)$", rf"{hub}embeddings.\1"),
+        (rf"{begin}pos_embed$", f"{hub}embeddings.position_embeddings"),
+        (rf"{begin}patch_embed\.proj\.", f"{hub}embeddings.patch_embeddings.projection."),
+        (rf"{begin}norm\.", f"{hub}layernorm."),
+        (rf"{begin}blocks\.", f"{hub}encoder.layer."),
+    )
+
 
 DEPTH_ANYTHING: tuple[Rule, ...] = (
     *DECODER,
-    *DINO_V2,
+    *dino_v2("pretrained.", "backbone."),
     (r"^depth_head\.projects\.(\d)\.", r"neck.reassemble_stage.layers.\1.projection."),
     (r"^depth_head\.resize_layers\.(\d)\.", r"neck.reassemble_stage.layers.\1.resize."),
     (r"^depth_head\.scratch\.output_conv1\.", "head.conv1."),
@@ -155,6 +160,32 @@ ZOEDEPTH: tuple[Rule, ...] = (
     *DECODER,
     *BEIT,
     (r"^scratch\.output_conv\.(\d)\.", lambda match: f"relative_head.conv{int(match[1]) // 2 + 1}."),
+)
+
+DEPTH_PRO: tuple[Rule, ...] = (
+    *dino_v2("encoder.patch_encoder.", "depth_pro.encoder.patch_encoder.model."),
+    *dino_v2("encoder.image_encoder.", "depth_pro.encoder.image_encoder.model."),
+    *dino_v2("fov.encoder.0.", "fov_model.fov_encoder.model."),
+    # the release counts from the finest feature map, the hub from the coarsest
+    (
+        r"^encoder\.upsample_latent(\d)\.",
+        lambda m: f"depth_pro.neck.feature_upsample.intermediate.{1 - int(m[1])}.layers.",
+    ),
+    (r"^encoder\.upsample(\d)\.", lambda m: f"depth_pro.neck.feature_upsample.scaled_images.{2 - int(m[1])}.layers."),
+    (r"^encoder\.upsample_lowres\.", "depth_pro.neck.feature_upsample.image_block.layers.0."),
+    (r"^encoder\.fuse_lowres\.", "depth_pro.neck.fuse_image_with_low_res."),
+    (r"^decoder\.convs\.(\d)\.", lambda m: f"depth_pro.neck.feature_projection.projections.{4 - int(m[1])}."),
+    (r"^decoder\.fusions\.0\.", "fusion_stage.final."),
+    (r"^decoder\.fusions\.(\d)\.", lambda m: f"fusion_stage.intermediate.{4 - int(m[1])}."),
+    (r"^(fusion_stage.*)\.out_conv\.", r"\1.projection."),
+    (
+        r"^(fusion_stage.*)\.resnet(\d)\.residual\.([13])\.",
+        lambda m: f"{m[1]}.residual_layer{m[2]}.convolution{(int(m[3]) + 1) // 2}.",
+    ),
+    (r"^head\.", "head.layers."),
+    (r"^fov\.encoder\.1\.", "fov_model.fov_encoder.neck."),
+    (r"^fov\.downsample\.0\.", "fov_model.conv."),
+    (r"^fov\.head\.", "fov_model.head.layers."),
 )
 
 MIDAS_V2_LARGE: tuple[Rule, ...] = (

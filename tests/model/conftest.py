@@ -1,6 +1,7 @@
 """Tiny checkpoints in the layout of the hub's cache, loaded through the real path without a network."""
 
 import copy
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,24 +47,38 @@ _DINO = {
     "num_attention_heads": 2,
     "use_mask_token": False,
 }
-_ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "depth_anything": {
-        "backbone_config": {
-            "model_type": "dinov2",
-            "image_size": 70,
-            "patch_size": 14,
-            "hidden_size": 32,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 2,
-            "out_indices": [1, 2, 3, 4],
-            "reshape_hidden_states": False,
-            "apply_layernorm": True,
-        },
-        "reassemble_hidden_size": 32,
-        "neck_hidden_sizes": [8, 8, 16, 16],
-        "fusion_hidden_size": 16,
-        "head_hidden_size": 8,
+_ANYTHING: dict[str, Any] = {
+    "backbone_config": {
+        "model_type": "dinov2",
+        "image_size": 70,
+        "patch_size": 14,
+        "hidden_size": 32,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "out_indices": [1, 2, 3, 4],
+        "reshape_hidden_states": False,
+        "apply_layernorm": True,
     },
+    "reassemble_hidden_size": 32,
+    "neck_hidden_sizes": [8, 8, 16, 16],
+    "fusion_hidden_size": 16,
+    "head_hidden_size": 8,
+}
+_PRO: dict[str, Any] = {
+    "use_fov_model": True,
+    "patch_size": 32,
+    "patch_model_config": _DINO,
+    "image_model_config": _DINO,
+    "fov_model_config": _DINO,
+    "fusion_hidden_size": 8,
+    "intermediate_hook_ids": [1, 0],
+    "intermediate_feature_dims": [8, 8],
+    "scaled_images_feature_dims": [16, 16, 8],
+    "merge_padding_value": 1,
+}
+_ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "depth_anything": _ANYTHING,
+    "depth_anything_metric": {**_ANYTHING, "depth_estimation_type": "metric", "max_depth": 20},
     "zoedepth": {
         "backbone_config": _BEIT,
         **_NECK,
@@ -89,17 +104,11 @@ _ARCHITECTURES: dict[str, dict[str, Any]] = {
         "patch_transformer_intermediate_size": 32,
         "patch_transformer_num_attention_heads": 2,
     },
-    "depth_pro": {
-        "use_fov_model": True,
-        "patch_size": 32,
-        "patch_model_config": _DINO,
-        "image_model_config": _DINO,
-        "fov_model_config": _DINO,
-        "fusion_hidden_size": 8,
-        "intermediate_hook_ids": [1, 0],
-        "intermediate_feature_dims": [8, 8],
-        "scaled_images_feature_dims": [16, 16, 8],
-        "merge_padding_value": 1,
+    "depth_pro": _PRO,
+    # 8 tokens along a side, of which one and two are cut: tiles then join without resampling, as at true size
+    "depth_pro_release": {
+        **_PRO,
+        **{f"{part}_model_config": {**_DINO, "patch_size": 4} for part in ("patch", "image", "fov")},
     },
     "dpt_beit": {"backbone_config": _BEIT, **_NECK},
     "dpt_vit": {**_VIT, **_NECK},
@@ -325,3 +334,51 @@ def tiny_pipeline(marigold_architecture: Callable[[str], dict[str, Any]]) -> Cal
         return diffusers.MarigoldDepthPipeline(**{**networks, **settings, **changes})
 
     return build
+
+
+@pytest.fixture
+def depth_pro_release() -> dict[str, Tensor]:
+    """A tiny network's weights under the names and in the shapes of the release, every one of them different."""
+
+    generator = torch.Generator().manual_seed(0)
+
+    def encoder(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        block: dict[str, Any] = {"norm1": 16, "attn.qkv": (48, 16), "attn.proj": (16, 16), "norm2": 16}
+        block |= {"mlp.fc1": (64, 16), "mlp.fc2": (16, 64)}
+        shapes = {f"{name}.blocks.{i}.{part}": shape for i in (0, 1) for part, shape in block.items()}
+        shapes |= {f"{name}.patch_embed.proj": (16, 3, 4, 4), f"{name}.norm": 16}
+        bare = {f"{name}.cls_token": (1, 1, 16), f"{name}.pos_embed": (1, 65, 16)}
+        return shapes, bare | {f"{name}.blocks.{i}.ls{j}.gamma": (16,) for i in (0, 1) for j in (1, 2)}
+
+    # a width is that of a weight and a bias; what has no bias is apart
+    with_bias: dict[str, Any] = {"encoder.upsample_lowres": (16, 16, 2, 2), "encoder.fuse_lowres": (16, 32, 1, 1)}
+    with_bias |= {"head.0": (4, 8, 3, 3), "head.1": (4, 4, 2, 2), "head.2": (32, 4, 3, 3), "head.4": (1, 32, 1, 1)}
+    with_bias |= {"fov.encoder.1": (4, 16), "fov.downsample.0": (4, 8, 3, 3)}
+    with_bias |= {"fov.head.0": (2, 4, 3, 3), "fov.head.2": (1, 2, 3, 3), "fov.head.4": (1, 1, 2, 2)}
+    without: dict[str, Any] = {}
+    for level in range(5):
+        name = f"decoder.fusions.{level}"
+        units = [f"{name}.resnet{unit}.residual.{conv}" for unit in (1, 2) for conv in (1, 3)]
+        with_bias |= {**dict.fromkeys(units, (8, 8, 3, 3)), f"{name}.out_conv": (8, 8, 1, 1)}
+        without |= {f"{name}.deconv.weight": (8, 8, 2, 2)} if level else {}
+    without |= {f"decoder.convs.{level}.weight": (8, width, 3, 3) for level, width in enumerate((8, 8, 16, 16), 1)}
+    for name, width, times in (("latent0", 8, 3), ("latent1", 8, 2), ("0", 8, 1), ("1", 16, 1), ("2", 16, 1)):
+        name = f"encoder.upsample{'_' * name.startswith('l')}{name}"
+        without |= {f"{name}.0.weight": (width, 16, 1, 1)}
+        without |= {f"{name}.{i}.weight": (width, width, 2, 2) for i in range(1, times + 1)}
+    for name in ("encoder.patch_encoder", "encoder.image_encoder", "fov.encoder.0"):
+        shapes, bare = encoder(name)
+        with_bias, without = with_bias | shapes, without | bare
+
+    def draw(*shape: int) -> Tensor:
+        fan_in = math.prod(shape[1:]) or 1
+        return torch.randn(shape, generator=generator) / math.sqrt(fan_in)
+
+    state = {name: draw(*shape) for name, shape in without.items()}
+    for name, shape in with_bias.items():
+        shape = (shape,) if isinstance(shape, int) else shape
+        width = shape[1] if name in ("head.1", "encoder.upsample_lowres") else shape[0]
+        state |= {f"{name}.weight": draw(*shape), f"{name}.bias": 0.1 * draw(width)}
+    state["head.4.weight"] = state["head.4.weight"].abs()  # so that a ReLU behind it is open
+    state["fov.head.4.bias"] += 40
+    return state

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from src.core.errors import CheckpointError, ConfigError, PredictionError
 from src.core.prediction import OutputSpace
 from src.core.sample import Sample
 from src.model.depth_pro import DepthPro
+from tests.reference import depth_pro as reference
 
 
 @pytest.fixture
@@ -171,10 +173,47 @@ def test_impossible_settings_are_refused(depth_pro, wrong):
         depth_pro(**wrong)
 
 
-def test_the_released_file_is_refused(depth_pro, tmp_path):
-    torch.save({"a": torch.ones(1)}, tmp_path / "depth_pro.pt")
-    with pytest.raises(CheckpointError, match="the file of the release is not supported"):
-        depth_pro(weights=str(tmp_path / "depth_pro.pt")).configure_model()
+@pytest.fixture
+def from_release(depth_pro, architecture, tmp_path):
+    def build(state):
+        torch.save(state, tmp_path / "depth_pro.pt")
+        model = depth_pro(weights=str(tmp_path / "depth_pro.pt"), architecture=architecture("depth_pro_release"))
+        model.configure_model()
+        return model
+
+    return build
+
+
+def test_a_release_computes_what_the_paper_says(from_release, depth_pro_release):
+    state = depth_pro_release
+    model = from_release(state)
+    assert model.provenance.revision.startswith("sha256:")
+    assert not model.provenance.random_weights
+    pixels = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        output = model.network(pixels)
+        inverse, view = reference.depth_pro(state, pixels, heads=2, side=32, hooks=(0, 1), cut=(1, 2))
+    assert inverse.std() > 0.1 * inverse.mean() > 0
+    assert view.std() > 0
+    scale = inverse.abs().max().item()
+    torch.testing.assert_close(output.predicted_depth[:, None], inverse, rtol=0, atol=1e-4 * scale)
+    torch.testing.assert_close(output.field_of_view, view, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("lost", "name"),
+    [
+        ("encoder.upsample_latent0.3.weight", "depth_pro.neck.feature_upsample.intermediate.1.layers.3.weight"),
+        ("decoder.fusions.0.out_conv.bias", "fusion_stage.final.projection.bias"),
+        ("fov.downsample.0.bias", "fov_model.conv.bias"),
+    ],
+)
+def test_a_release_that_does_not_fit_names_its_keys(from_release, depth_pro_release, lost, name):
+    state = depth_pro_release
+    state["surplus"] = state.pop(lost)
+    found = rf"depth_pro\.pt: does not fit .*1 keys missing: {re.escape(name)}; 1 keys unexpected: surplus"
+    with pytest.raises(CheckpointError, match=found):
+        from_release(state)
 
 
 def test_random_weights_follow_the_seed(depth_pro, images):

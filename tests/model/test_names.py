@@ -9,16 +9,25 @@ from safetensors.torch import load_file
 from timm.models.beit import Beit
 from timm.models.swin_transformer_v2 import SwinTransformerV2
 from timm.models.vision_transformer import VisionTransformer
-from transformers import DepthAnythingForDepthEstimation, DPTForDepthEstimation, ZoeDepthForDepthEstimation
+from transformers import (
+    DepthAnythingForDepthEstimation,
+    DepthProForDepthEstimation,
+    DPTForDepthEstimation,
+    ZoeDepthForDepthEstimation,
+)
 
 from src.core.errors import CheckpointError
 from src.model.depth_anything import DepthAnything
+from src.model.depth_pro import DepthPro
 from src.model.midas import MiDaS
+from src.model.midas_timm import MiDaSTimm
+from src.model.network import NetworkModel
 from src.model.randomise import randomise
 from src.model.zoedepth import ZoeDepth
 
 CLASSES = {
     "depth_anything": (DepthAnythingForDepthEstimation, DepthAnything),
+    "depth_anything_metric": (DepthAnythingForDepthEstimation, DepthAnything),
     "dpt_vit": (DPTForDepthEstimation, MiDaS),
     "dpt_beit": (DPTForDepthEstimation, MiDaS),
     "dpt_swin2": (DPTForDepthEstimation, MiDaS),
@@ -26,12 +35,14 @@ CLASSES = {
     "zoedepth": (ZoeDepthForDepthEstimation, ZoeDepth),
     "zoedepth_nk": (ZoeDepthForDepthEstimation, ZoeDepth),
 }
+IN_BOTH_LAYOUTS = {**CLASSES, "depth_pro_release": (DepthProForDepthEstimation, DepthPro)}
+SIDES = {"depth_anything": 70, "depth_anything_metric": 70, "depth_pro_release": 128}  # of inputs, in pixels
 VIT = {"img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 4, "num_heads": 2, "mlp_ratio": 2, "num_classes": 5}
 
 
 def timm_encoder(kind):
     match kind:
-        case "depth_anything":
+        case "depth_anything" | "depth_anything_metric":
             size = {"img_size": 70, "patch_size": 14, "mlp_ratio": 4, "num_classes": 0}
             network = VisionTransformer(**{**VIT, **size}, init_values=1.0)
         case "dpt_vit":
@@ -54,13 +65,14 @@ def timm_encoder(kind):
 
 def encoder_names(kind, network):
     """The encoder under the names of the release."""
-    prefix = {"depth_anything": "pretrained."}.get(kind, "pretrained.model.")
+    anything = kind.startswith("depth_anything")
+    prefix = "pretrained." if anything else "pretrained.model."
     state = {}
     for key, value in network.state_dict().items():
         # the releases are older than the move of Swin's downsampling from the end of a stage to the start of the next
         moved = re.sub(r"^layers\.(\d)\.downsample", lambda match: f"layers.{int(match[1]) - 1}.downsample", key)
         state[f"{prefix}{moved}"] = value
-    if kind == "depth_anything":
+    if anything:
         state["pretrained.mask_token"] = torch.zeros(1, 32)
     return state
 
@@ -156,7 +168,7 @@ def model_of(kind, weights, architecture):
         "weights": str(weights),
         "revision": None,
         "allow_pickle": False,
-        "target_size": [70, 70] if kind == "depth_anything" else [64, 64],
+        "target_size": [SIDES.get(kind, 64)] * 2,
         "bound": "stretch",
         "resolution": "default",
         "architecture": architecture,
@@ -164,9 +176,12 @@ def model_of(kind, weights, architecture):
     }
     if kind.startswith("zoe"):
         settings |= {"pad": False, "mirror": True, "bin_range": None}
-    if kind == "depth_anything":
-        settings |= {"space": "affine_disparity", "align_corners": True}
-    model = CLASSES[kind][1](**settings)
+    if kind.startswith("depth_anything"):
+        space = "metric_depth" if kind.endswith("metric") else "affine_disparity"
+        settings |= {"space": space, "align_corners": True}
+    if kind.startswith("depth_pro"):
+        settings |= {"focal_length": "predicted"}
+    model = IN_BOTH_LAYOUTS[kind][1](**settings)
     model.configure_model()
     return model
 
@@ -189,7 +204,7 @@ def timm_features(kind, encoder, pixels):
     if kind == "dpt_swin2":  # timm takes the features before the norm, the library normalises none of them
         stages = encoder.forward_intermediates(pixels, indices=[3], output_fmt="NCHW", intermediates_only=True)
         return stages[0]
-    norm = kind == "depth_anything"
+    norm = kind.startswith("depth_anything")
     last = len(encoder.blocks) - 1
     [(patches, prefix)] = encoder.forward_intermediates(
         pixels, indices=[last], return_prefix_tokens=True, norm=norm, output_fmt="NLC", intermediates_only=True
@@ -203,7 +218,7 @@ def timm_features(kind, encoder, pixels):
 def test_a_release_arrives_where_it_belongs(release, kind):
     path, encoder, decoder, architecture = release(kind)
     model = model_of(kind, path, architecture)
-    side = {"depth_anything": 70, "dpt_hybrid": 384}.get(kind, 64)
+    side = 384 if kind == "dpt_hybrid" else SIDES.get(kind, 64)
     pixels = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     timms = timm_features(kind, encoder, pixels)
     ours = last_features(kind, model.network, pixels)
@@ -213,23 +228,34 @@ def test_a_release_arrives_where_it_belongs(release, kind):
         assert torch.equal(loaded[f"network.{key}"], value), key
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind != "dpt_hybrid"])
-def test_a_release_predicts_what_the_same_weights_predict_from_the_hub(release, publish, images, kind):
-    path, _, _, architecture = release(kind)
-    released = model_of(kind, path, architecture)
+@pytest.mark.parametrize("kind", [kind for kind in IN_BOTH_LAYOUTS if kind != "dpt_hybrid"])  # 90 M parameters
+def test_the_file_of_the_release_and_the_folder_of_the_hub_predict_the_same(
+    release, depth_pro_release, architecture, publish, images, tmp_path, kind
+):
+    if kind == "depth_pro_release":
+        path, keywords = tmp_path / "release.pt", architecture(kind)
+        torch.save(depth_pro_release, path)
+    else:
+        path, _, _, keywords = release(kind)
+    released = model_of(kind, path, keywords)
     assert released.provenance.revision.startswith("sha256:")
     assert not released.provenance.random_weights
-    network_class, _ = CLASSES[kind]
-    network = network_class(network_class.config_class(**architecture))
+    network_class, _ = IN_BOTH_LAYOUTS[kind]
+    network = network_class(network_class.config_class(**keywords))
     state = released.network.state_dict()
     network.load_state_dict({key.replace("metric_head.heads.", "metric_head."): state[key] for key in state})
-    publish(network, "Tiny/network")
-    from_hub = model_of(kind, "Tiny/network", architecture)
+    folder = publish(network, "Tiny/network")
+    image = images(2, 60, 90)
     with torch.inference_mode():
-        image = images(1, 60, 90)
-        prediction = released.infer(image, ("a",))
-        assert prediction.std() > 0
-        assert torch.equal(prediction, from_hub.infer(image, ("a",)))
+        prediction = released.infer(image, ("a", "b"))
+        assert prediction.std() > 0.001 * prediction.mean() > 0
+        for weights in ("Tiny/network", str(folder)):
+            assert torch.equal(model_of(kind, weights, keywords).infer(image, ("a", "b")), prediction)
+
+
+def test_every_family_in_both_layouts_is_tested_in_both():
+    # timm's encoders have no layout on the hub, and Marigold was released in that of the hub
+    assert {model for _, model in IN_BOTH_LAYOUTS.values()} == set(NetworkModel.__subclasses__()) - {MiDaSTimm}
 
 
 @pytest.mark.parametrize("kind", ["depth_anything", "dpt_beit", "zoedepth"])
