@@ -135,6 +135,7 @@ class ScoringCallback(Callback):
             values = iter(row)
             for name, protocol in self.protocols.items():
                 status, valid_pixels, scale, shift = (next(values) for _ in range(4))
+                has_failed = status == Status.FAILED
                 records.append(
                     SampleRecord(
                         index=sample.index[position],
@@ -150,6 +151,7 @@ class ScoringCallback(Callback):
                         weights={metric: next(values) for metric in scores[name].weights},
                         input_size=prediction.input_size,
                         seconds=seconds,
+                        reason=_what_is_wrong(prediction, sample, position) if has_failed else "",
                         depth_pixels=tuple(int(next(values)) for _ in protocol.depth_edges[1:]),
                         depth_abs_rel=tuple(finite(next(values)) for _ in protocol.depth_edges[1:]),
                     )
@@ -209,6 +211,16 @@ class ScoringCallback(Callback):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+def _what_is_wrong(prediction: Prediction, sample: Sample, position: int) -> str:
+    """Describe the prediction of an image that failed; waits for the device, so only for those."""
+    values = prediction.values[position][sample.valid[position]]
+    nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
+    name = sample.sample_id[position]
+    if nan + infinite:
+        return f"{name}: {nan} NaN and {infinite} infinite values on {len(values)} valid pixels"
+    return f"{name}: finite values between {values.min():g} and {values.max():g}, but an error of them is not finite"
 
 
 def _columns(scores: Scores) -> Tensor:

@@ -39,8 +39,7 @@ def print_cell(cell: Cell, console: Console) -> None:
     )
     if reasons:
         console.print(f"NOT RANKED: {', '.join(reasons)}", style="bold", markup=False)
-    if manifest.unreadable:
-        _print_unreadable(cell, console)
+    _print_reasons(cell, console)
     if manifest.not_applicable:
         names = ", ".join(manifest.not_applicable)
         console.print(f"not applicable to {manifest.output_space} on {manifest.data}: {names}", markup=False)
@@ -48,17 +47,22 @@ def print_cell(cell: Cell, console: Console) -> None:
     console.print(str(cell.folder), soft_wrap=True, highlight=False, markup=False)
 
 
-def _print_unreadable(cell: Cell, console: Console) -> None:
-    """List the first images that could not be read, with what was wrong; the records have them all."""
-    scored = next(iter(cell.scores.values()))
-    reasons = scored.select(scored.unreadable).reason.tolist()
-    console.print(f"{len(reasons)} of {len(scored)} images could not be read and are skipped:", markup=False)
-    for reason in reasons[:_SHOWN]:
-        console.print(f"  {reason}", soft_wrap=True, highlight=False, markup=False)
-    if len(reasons) > _SHOWN:
-        console.print(
-            f"  and {len(reasons) - _SHOWN} more, see reason in {RECORDS_FILE}", highlight=False, markup=False
-        )
+def _print_reasons(cell: Cell, console: Console) -> None:
+    """List the first images that could not be read, and those that the model failed on; the records have them all."""
+    first = next(iter(cell.scores.values()))
+    failed = {reason: None for scored in cell.scores.values() for reason in scored.reason[scored.status == "failed"]}
+    for reasons, outcome in (
+        (first.reason[first.unreadable].tolist(), "could not be read and are skipped"),
+        (list(failed), "were predicted without a number that can be scored, and failed"),
+    ):
+        if not reasons:
+            continue
+        console.print(f"{len(reasons)} of {len(first)} images {outcome}:", markup=False)
+        for reason in reasons[:_SHOWN]:
+            console.print(f"  {reason}", soft_wrap=True, highlight=False, markup=False)
+        if len(reasons) > _SHOWN:
+            more = f"  and {len(reasons) - _SHOWN} more, see reason in {RECORDS_FILE}"
+            console.print(more, highlight=False, markup=False)
 
 
 def _number(value: float | None) -> str:

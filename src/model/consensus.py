@@ -18,12 +18,14 @@ def consensus(depth: Float[Tensor, "e 1 h w"]) -> Float[Tensor, "1 1 h w"]:
         depth: affine-invariant depth of e members.
 
     Returns:
-        Median of the aligned members (of an even number the lower one), from 0 (nearest) to 1 (farthest).
+        Median of the aligned members (of an even number the lower one), from 0 (nearest) to 1 (farthest); NaN
+        everywhere if a member is not finite.
     """
     members = depth.double().flatten(1)
     centred = members - members.mean(1, keepdim=True)
     unit = centred / centred.norm(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
-    leading = torch.linalg.eigh(unit @ unit.T).eigenvectors[:, -1]
+    correlation = (unit @ unit.T).nan_to_num()  # NaN has no eigenvectors; it comes back with the members
+    leading = torch.linalg.eigh(correlation).eigenvectors[:, -1]
     leading = leading * torch.where(leading.sum() < 0, -1, 1)
     median: Tensor = (leading[:, None] * unit).median(0).values
     low, high = median.aminmax()

@@ -44,6 +44,7 @@ class DepthPro(NetworkModel):
         r"^fusion_stage\.intermediate\.0\.residual_layer1\.",
         r"mask_token$",
     )
+    last_layers = ("head.layers.4", "fov_model.head.layers.4")
     multiple = 1
 
     focal_length: str

@@ -24,6 +24,7 @@ from src.model.base import DepthModel, Provenance, parse_resolution
 from src.model.consensus import consensus
 from src.model.hub import RANDOM, Checkpoint, locate, read_index
 from src.model.loading import load_network
+from src.model.overflow import reveal_overflow
 from src.model.randomise import randomise
 
 _INDEX = "model_index.json"
@@ -178,6 +179,7 @@ class Marigold(DepthModel):
     ) -> None:
         self.unet = unet.to(self.network_dtype)
         self.vae = (vae if self.tiny_vae is None else self._load_tiny_vae(self.tiny_vae)).to(self.network_dtype)
+        reveal_overflow(self.vae.decoder)  # whose output is clipped
         self.register_buffer("empty_text", empty_text.to(self.network_dtype), persistent=False)
         self._pipeline = MarigoldDepthPipeline(
             unet=self.unet,

@@ -32,6 +32,7 @@ class MiDaS(NetworkModel):
         r"^pretrained\.model\.(norm|fc_norm|head)\.",  # of the encoder that was trained to classify
         r"(attn_mask|relative_coords_table)$",
     )
+    last_layers = ("head.head.4",)
     multiple = 32
 
     def release_names(self) -> Sequence[Rule]:

@@ -46,6 +46,7 @@ class MiDaSTimm(NetworkModel):
     """
 
     space = OutputSpace.AFFINE_DISPARITY
+    last_layers = ("scratch.output_conv.4",)
     multiple = 32
 
     mean: Sequence[float]

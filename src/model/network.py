@@ -13,6 +13,7 @@ from src.model.base import DepthModel, Provenance, parse_resolution
 from src.model.hub import RANDOM, locate, read_index
 from src.model.loading import convert_network, load_network
 from src.model.names import Rule, rename, split_attention
+from src.model.overflow import reveal_overflow
 from src.model.randomise import randomise
 from src.model.release import digest_of, is_release, locate_release, read_release
 
@@ -42,6 +43,8 @@ class NetworkModel(DepthModel):
     network_class: ClassVar[type[Any]]
     unused_weights: ClassVar[tuple[str, ...]] = ()
     """Regular expressions of keys that may be missing or left over because no forward pass reads them."""
+    last_layers: ClassVar[tuple[str, ...]] = ()
+    """Submodules of the network that precede a function which takes an infinity for a number."""
     multiple: ClassVar[int]
 
     weights: str
@@ -76,6 +79,8 @@ class NetworkModel(DepthModel):
         else:
             network = self.load_hub()
         self.network = self.adapt(network)
+        for name in self.last_layers:
+            reveal_overflow(self.network.get_submodule(name))
 
     def build(self) -> Any:
         """Return the network in the declared architecture, with the weights that it is constructed with."""

@@ -26,7 +26,7 @@ class SampleRecord:
         protocol_version: its version.
         status: ok; skipped (no valid pixel, or an unreadable file: the data's fault); failed (non-finite prediction:
             the model's fault).
-        reason: why the files of a skipped image could not be read; "" for every image that was read.
+        reason: why the files of a skipped image could not be read, or what is wrong with a failed prediction; else "".
         valid_pixels: number of pixels scored.
         scale: fitted scale, or None where undefined.
         shift: fitted shift, metres or 1/m as the protocol fits, or None where undefined.

@@ -59,6 +59,18 @@ class WrongShape(Broken):
         return torch.ones(len(sample_id), *image.shape[-2:])
 
 
+class Half(Broken):
+    """A network in half precision that predicts 13 km per step of grey: 65 km still fit, 78 km overflow."""
+
+    def load(self):
+        self.layer = torch.nn.Conv2d(3, 1, 1).half().requires_grad_(False)
+        self.layer.weight.fill_(13000 / 3)
+        self.layer.bias.zero_()
+
+    def infer(self, image, sample_id):
+        return self.layer(image.half())
+
+
 class Ragged(DepthDataset):
     """n images of three sizes whose depth is 1, 2, 3 ... metres; number `empty` has no ground truth."""
 
@@ -79,6 +91,7 @@ class Ragged(DepthDataset):
 YAMLS = {
     "model/broken.yaml": "# constant\n_target_: outside.Broken\nbroken: []\n",
     "model/wrong_shape.yaml": "# no channel axis\n_target_: outside.WrongShape\nbroken: []\n",
+    "model/half.yaml": "# overflows\n_target_: outside.Half\nbroken: []\n",
     "data/ragged.yaml": "# sizes differ\n_target_: outside.Ragged\nn: 7\nempty: null\nunreadable: null\n",
 }
 
