@@ -126,9 +126,9 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _start_method() -> str:
-    """Return how decoding processes start: as everywhere on this platform.
+    """Return how decoding processes start: as this platform starts any.
 
-    Inside a worker of joblib the current method is joblib's own, which torch's loader cannot use.
+    Not as this process was started: in a worker of joblib the current method is joblib's own, which torch's loader
+    cannot use, and in a process of ddp_spawn it is spawn, by which each decoding process imports everything again.
     """
-    current, of_platform = multiprocessing.get_start_method(), multiprocessing.get_all_start_methods()
-    return current if current in of_platform else of_platform[0]
+    return multiprocessing.get_all_start_methods()[0]

@@ -1,3 +1,5 @@
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +50,12 @@ def test_decoding_ahead_in_other_processes_changes_nothing(module, workers):
     for left, right in zip(here, ahead, strict=True):
         for a, b in zip(left, right, strict=True):
             assert torch.equal(a.depth, b.depth)
+
+
+def test_decoding_processes_start_as_the_platform_does_and_not_as_this_process_did(module, monkeypatch):
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda *_: "spawn")
+    context = module(num_workers=1).predict_dataloader().multiprocessing_context
+    assert context.get_start_method() == multiprocessing.get_all_start_methods()[0]
 
 
 def test_a_limit_serves_the_first_images_only(module):

@@ -1,5 +1,6 @@
 """Damaged, missing and odd files through a whole run: raise stops it, skip counts and lists them."""
 
+import dataclasses
 import json
 import shutil
 
@@ -12,6 +13,7 @@ from src.core.errors import DataError
 from src.engine.table import print_cell
 from src.records.aggregate import unranked_because
 from src.records.reader import read_cell
+from src.records.table import to_records
 
 SIZE = (12, 16)
 
@@ -90,6 +92,25 @@ def test_a_bad_file_stops_a_run_or_is_counted_and_named(run, words, shots, fault
     assert [reason for reason in scored.reason if reason] == [scored.reason[2]]
     with pytest.raises(DataError, match=message):
         raise DataError(scored.reason[2])
+
+
+@pytest.mark.slow
+def test_two_processes_that_decode_ahead_count_an_unreadable_image_once_and_end(command, run, words, shots, tmp_path):
+    cut(shots / "rgb/küche/3 a.png")  # of the second process
+    alone = run(*words, "on_error=skip")
+    done = command(
+        *words, "on_error=skip", "num_workers=1", "trainer=ddp_spawn", "trainer.accelerator=cpu",
+        f"paths.output_dir={tmp_path}/two",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 of 6 images could not be read and are skipped:" in done.stdout
+    (folder,) = tmp_path.glob("two/ramp/folder/*")
+    together = read_cell(folder)
+    assert (together.manifest.world_size, together.manifest.unreadable) == (2, 1)
+    assert together.manifest.skipped == alone.manifest.skipped == {"affine_disparity": 1}
+    left, right = ([dataclasses.replace(row, seconds=0.0) for row in to_records(c.scores)] for c in (alone, together))
+    assert left == right
+    assert [record.index for record in right if record.reason] == [3]
 
 
 @pytest.mark.parametrize(
