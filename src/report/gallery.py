@@ -136,7 +136,7 @@ def build(evidence: Evidence) -> list[Section]:
             template="gallery.html.jinja",
             view=view,
             styles=("gallery.css",),
-            scripts=("maps.js", "cloud.js", "gallery.js"),
+            scripts=("inflate.js", "maps.js", "cloud.js", "gallery.js"),
         )
     ]
 

@@ -16,6 +16,7 @@ from src.report import (
     figures,
     gallery,
     generalisation,
+    images,
     papers,
     robustness,
     seeds,
@@ -37,6 +38,7 @@ BUILDERS: Final[tuple[Builder, ...]] = (
     figures.build_cost,
     figures.build_resolution,
     figures.build_depth,
+    images.build,
     gallery.build,
     closing.build,
 )
@@ -74,6 +76,7 @@ def render_page(
     )
     environment.filters |= {
         "metric_label": words.metric_label,
+        "breakable": words.breakable,
         "number": words.number,
         "metres": words.metres,
         "count": words.count,

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from markupsafe import Markup
+
 METRIC_LABELS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "abs_rel": "AbsRel",
@@ -26,6 +28,15 @@ _FITTED_IN: Final[Mapping[str, str]] = MappingProxyType(
 def metric_label(name: str) -> str:
     """Return the customary way to write a metric, or its name where there is none."""
     return METRIC_LABELS.get(name, name)
+
+
+def breakable(name: str) -> Markup:
+    """Write a name as HTML that may be broken after its underscores.
+
+    >>> print(breakable("dpt_<x>"))
+    dpt_<wbr>&lt;x&gt;
+    """
+    return Markup("_<wbr>").join(name.split("_"))  # a constant; what it joins is escaped
 
 
 def alignment(fitted_in: str, *, shifted: bool) -> str:

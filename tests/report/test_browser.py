@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src.records.table import read_table
 from src.report.cells import find
 from src.report.leaderboard import build_tables
 from src.report.page import render_page
@@ -19,6 +20,7 @@ from .conftest import write_cell
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
+IMAGES = 30
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -37,7 +39,11 @@ def page(folder: Path) -> Iterator[Any]:
     from selenium import webdriver
 
     for name, quality, speed in (("good", 0.05, 4.0), ("poor", 0.3, 40.0)):
-        write_cell(folder / "outputs" / name, model=name, quality=quality, images_per_second=speed, panels=4)
+        write_cell(
+            folder / "outputs" / name, model=name, quality=quality, images_per_second=speed, panels=4, images=IMAGES,
+            group=lambda i: ("indoor", "outdoor")[i % 2], statuses={5: "skipped"},
+        )  # fmt: skip
+    write_cell(folder / "outputs" / "untrained", model="untrained", quality=0.5, random_weights=True)
     findings = find([folder / "outputs"])
     written = datetime.datetime(2026, 11, 23, 14, 2, tzinfo=datetime.UTC)
     file = folder / "report.html"
@@ -45,6 +51,7 @@ def page(folder: Path) -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     words = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1400,1000")
+    words += ("--force-prefers-reduced-motion",)  # nothing is clicked while it scrolls
     for word in (*words, "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -87,20 +94,114 @@ def test_nothing_is_asked_for_outside_the_file(page: Any, folder: Path) -> None:
     assert [url for url in asked if not url.startswith(("data:", "blob:", own))] == []
 
 
-def test_columns_sort_both_ways(page: Any) -> None:
-    button = one(page, ".scores thead th[aria-sort] button")
+def rows(page: Any, table: str) -> list[list[str]]:
+    """Return what the cells of the first such table show, row by row, hidden rows left out."""
+    script = (
+        "return [...document.querySelector(arguments[0]).tBodies[0].rows].filter((row) => row.offsetParent)"
+        ".map((row) => [...row.cells].map((cell) => "
+        "(cell.tagName === 'TH' && cell.dataset.value) || cell.innerText.split('\\n')[0].trim()))"
+    )
+    return page.execute_script(script, table)
+
+
+def press(page: Any, table: str, column: int) -> None:
+    button = one(page, f"{table} thead th:nth-child({column + 1}) button")
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button)
-
-    def names() -> list[str]:
-        return page.execute_script(
-            "return [...arguments[0].closest('table').tBodies[0].rows].map((row) => row.cells[0].dataset.value)", button
-        )
-
-    before = names()
     button.click()
-    assert names() == before[::-1]
-    button.click()
-    assert names() == before
+
+
+def choose(page: Any, name: str, text: str) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    Select(one(page, f"#{name}")).select_by_visible_text(text)
+
+
+def test_the_leaderboard_sorts_both_ways_and_grey_rows_stay_last(page: Any) -> None:
+    board = ".pane:not([hidden]) table.matrix"
+    names = [row[0] for row in rows(page, board)]
+    assert names == ["good", "poor", "untrained"]
+    press(page, board, 0)
+    press(page, board, 0)
+    assert [row[0] for row in rows(page, board)] == ["poor", "good", "untrained"]
+    press(page, board, 0)
+    assert [row[0] for row in rows(page, board)] == names
+    assert one(page, f"{board} thead th").get_attribute("aria-sort") == "ascending"
+
+
+def test_the_leaderboard_filters_by_name_rank_protocol_and_metric(page: Any) -> None:
+    board = ".board:not([hidden]) .pane:not([hidden]) table.matrix"
+    one(page, "#board-find").send_keys("TRAIN")
+    assert [row[0] for row in rows(page, board)] == ["untrained"]
+    one(page, "#board-ranked").click()
+    assert rows(page, board) == []
+    assert one(page, "#announce").get_attribute("textContent") == "0 models shown"
+    one(page, "#board-find").clear()
+    one(page, "#board-find").send_keys(" ", "\ue003")
+    assert [row[0] for row in rows(page, board)] == ["good", "poor"]
+    choose(page, "board-protocol", "affine_depth")
+    assert page.execute_script("return document.querySelectorAll('.board[data-board]:not([hidden])').length") == 1
+    abs_rel = rows(page, board)
+    one(page, ".board:not([hidden]) .metrics button:nth-child(4)").click()
+    assert rows(page, board) != abs_rel
+    choose(page, "board-protocol", "all")
+    one(page, "#board-ranked").click()
+
+
+def shown(page: Any, column: int) -> list[float]:
+    return [float(row[column]) for row in rows(page, ".by-image")]
+
+
+def scored(folder: Path, cell: str, protocol: str = "metric") -> Any:
+    return read_table(folder / "outputs" / cell / "records.parquet")[protocol]
+
+
+def choose_first_sheet(page: Any) -> None:
+    choose(page, "images-sheet", "rooms: metric v1 (1 of 2)")
+    wait(page, "document.querySelector('.by-image caption')?.textContent.includes('metric v1 (1 of 2): AbsRel')")
+
+
+def test_images_sort_by_any_column_as_numpy_sorts_them(page: Any, folder: Path) -> None:
+    choose_first_sheet(page)
+    heads = [cell.text.split("\n")[0] for cell in page.find_elements("css selector", ".by-image thead th")]
+    column = heads.index("poor")
+    press(page, ".by-image", column)
+    values = scored(folder, "poor").errors["abs_rel"]
+    order = np.argsort(-values)[:25]  # NaN, of the skipped image, comes last
+    np.testing.assert_allclose(shown(page, column), values[order], atol=5.1e-5)
+    assert [row[0] for row in rows(page, ".by-image")] == scored(folder, "poor").sample_id[order].tolist()
+    press(page, ".by-image", column)
+    np.testing.assert_allclose(shown(page, column), np.sort(values)[:25], atol=5.1e-5)
+    one(page, "#images-on").click()
+    assert "26 to 30 of 30 images" in one(page, "#images-status").text
+    assert rows(page, ".by-image")[-1][column] == "skipped"
+
+
+def test_images_sort_by_the_difference_of_two_models(page: Any, folder: Path) -> None:
+    choose_first_sheet(page)
+    choose(page, "images-one", "poor")
+    choose(page, "images-two", "good")
+    poor, good = (scored(folder, name).errors["abs_rel"].round(4) for name in ("poor", "good"))
+    gap = poor - good  # of the numbers beside it
+    np.testing.assert_allclose(shown(page, -1), -np.sort(-gap)[:25], atol=5.1e-5)
+
+
+def test_images_are_filtered_by_name_group_and_whether_they_have_pictures(page: Any, folder: Path) -> None:
+    choose_first_sheet(page)
+    find_ = one(page, "#images-find")
+    find_.send_keys("OUT 1")
+    names = {row[0] for row in rows(page, ".by-image")}
+    assert names == {f"scene/{i:03}" for i in range(1, 30, 2) if "1" in f"{i:03}"}
+    find_.clear()
+    find_.send_keys(" ", "\ue003")
+    choose(page, "images-only", "not scored somewhere")
+    assert [row[0] for row in rows(page, ".by-image")] == ["scene/005"]
+    choose(page, "images-only", "with pictures")
+    assert {row[0] for row in rows(page, ".by-image")} == {f"scene/{i:03}" for i in range(4)}
+    link = one(page, ".by-image tbody th a")
+    name = link.text
+    page.execute_script("arguments[0].click()", link)
+    assert page.execute_script("return document.querySelector(':target h4').textContent") == name
+    choose(page, "images-only", "all images")
 
 
 def test_the_theme_switches(page: Any) -> None:
@@ -156,7 +257,8 @@ def test_points_are_drawn_and_turn(page: Any) -> None:
 
 
 def test_a_link_to_a_picture_opens_what_it_is_folded_into(page: Any) -> None:
-    folded = page.find_elements("css selector", ".extremes:not([open]) .picture")
+    page.execute_script("for (const fold of document.querySelectorAll('.extremes')) fold.open = false")
+    folded = page.find_elements("css selector", ".extremes .picture")
     assert folded
     page.execute_script("location.hash = arguments[0].id", folded[-1])
     wait(page, "document.querySelector('.extremes').open")

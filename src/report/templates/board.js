@@ -36,6 +36,7 @@
     }
     say.textContent = `${shown.size} models shown`;
   };
-  for (const control of [find, protocol, ranked, zero]) control.addEventListener("input", filter);
+  find.addEventListener("input", filter);
+  for (const control of [protocol, ranked, zero]) control.addEventListener("change", filter);
   document.getElementById("board-controls").hidden = false;
 })();

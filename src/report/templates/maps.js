@@ -4,9 +4,7 @@ const maps = (() => {
   const unpacked = new WeakMap();
 
   const unpack = async (text) => {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const planes = new Uint8Array(await new Response(inflated).arrayBuffer());
+    const planes = await inflate(text);
     const size = planes.length / 2;
     const codes = new Uint16Array(size);
     for (let i = 0, code = 0; i < size; i += 1) {
