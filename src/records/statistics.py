@@ -6,8 +6,9 @@ say nothing about dependence (`units_of`). Everything random takes a seed: equal
 that saw the same images are resampled together and their differences are paired.
 
 Sources: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile intervals, chapter 13; p-values from
-resamples, chapter 16); Cochran, "Sampling Techniques", 1977, sections 2.11 and 9A.2 (error of a ratio, of clusters);
-Cameron, Gelbach & Miller, "Bootstrap-based improvements for inference with clustered errors", 2008 (few clusters);
+resamples, chapter 16); Wolter, "Introduction to Variance Estimation", 2007, chapter 2 (random groups); Cochran,
+"Sampling Techniques", 1977, sections 2.11 and 9A.2 (error of a ratio, of clusters); Cameron, Gelbach & Miller,
+"Bootstrap-based improvements for inference with clustered errors", 2008 (few clusters);
 Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 2006 (Friedman, Nemenyi, diagrams).
 """
 
@@ -22,7 +23,9 @@ from jaxtyping import Float, Float64, Int
 RESAMPLES = 1000
 LEAST_GROUPS = 10
 """With fewer groups than this their resampling says more about the luck of the draw than about the data."""
-_DRAWS_AT_ONCE = 4_000_000  # bounds memory: this many indices are drawn together
+RANDOM_GROUPS = 10_000
+"""More units than this are first put into so many groups at random; see `resampled_means`."""
+_DRAWS_AT_ONCE = 250_000  # so many indices and their counts fit into a processor's cache
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,25 +85,42 @@ def unit_sums(
 
 
 def resampled_means(
-    sums: Float64[np.ndarray, "u k"], totals: Float64[np.ndarray, "u k"], *, resamples: int = RESAMPLES, seed: int = 0
+    sums: Float64[np.ndarray, "u k"],
+    totals: Float64[np.ndarray, "u k"],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    random_groups: int = RANDOM_GROUPS,
 ) -> Float64[np.ndarray, "b k"]:
     """Draw units with replacement and take the weighted mean of each draw.
 
     A resample is a count per unit, so that one matrix product gives the means of all columns.
 
+    Of many units, random groups of (nearly) equal size are drawn in their place, so that a million images cost what ten
+    thousand do. Units are drawn independently of one another, and so are random groups of them; the mean of the groups
+    is the mean of the units, and the variance and skewness of its resamples are on average those of drawing units
+    (Wolter 2007, section 2.2: random groups). What the choice of groups adds is the luck of estimating a spread from
+    10 000 values: a standard error of 1 / sqrt(2 x 10 000) = 0.7 % of it, beside the 1 / sqrt(2 x 1000) = 2.2 % that a
+    thousand resamples have anyway.
+
     Args:
         sums: from `unit_sums`.
         totals: from `unit_sums`.
         resamples: how many draws, b.
-        seed: of the draws, which depend on nothing else but u.
+        seed: of the groups and of the draws, which depend on nothing else but u.
+        random_groups: how many units are drawn one by one, and how many groups are made of more.
 
     Returns:
         (b, k) means, NaN where a draw holds no value of the column.
     """
-    units = len(sums)
-    if units == 0:
+    if len(sums) == 0:
         return np.full((resamples, sums.shape[1]), np.nan)
     generator = np.random.default_rng(seed)
+    if len(sums) > random_groups:
+        order = generator.permutation(len(sums))
+        starts = len(sums) * np.arange(random_groups) // random_groups
+        sums, totals = (np.add.reduceat(values[order], starts) for values in (sums, totals))
+    units = len(sums)
     means = []
     step = max(1, _DRAWS_AT_ONCE // units)
     for start in range(0, resamples, step):

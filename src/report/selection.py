@@ -64,16 +64,7 @@ def select(tables: Sequence[Table], *, count: int) -> list[Wanted]:
     """
     if count == 0:
         return []
-    kept = [
-        _Kept(
-            row=row,
-            files=panel_files(row.cell.folder),
-            standings=standings(row),
-            first=row.protocol == next(iter(row.manifest.protocols)),
-        )
-        for table in tables
-        for row in table.rows
-    ]
+    kept = [_kept(row) for table in tables for row in table.rows]
     holders = Counter(index for one in kept for index in one.files)
     shared = sorted(holders, key=lambda index: (-holders[index], index))[:count]
     wanted = [
@@ -90,6 +81,12 @@ def select(tables: Sequence[Table], *, count: int) -> list[Wanted]:
         if index not in shared
     ]
     return wanted + extremes
+
+
+def _kept(row: Row) -> _Kept:
+    files = panel_files(row.cell.folder)
+    first = row.protocol == next(iter(row.manifest.protocols))
+    return _Kept(row=row, files=files, standings=standings(row, files), first=first)
 
 
 def _extremes(kept: _Kept) -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Collection
 
 import numpy as np
 from jaxtyping import Float64
@@ -54,22 +55,28 @@ def badness(scored: Scored, metric: str, *, higher_is_better: bool) -> Float64[n
     return np.where(scored.status == "failed", np.inf, scored.errors[metric] * (-1 if higher_is_better else 1))
 
 
-def standings(row: Row) -> dict[int, Standing]:
-    """Return how every image of a row stands, by its index; equally bad images in order of the split."""
+def standings(row: Row, indices: Collection[int]) -> dict[int, Standing]:
+    """Return how some images of a row stand among all of them; equally bad images in order of the split.
+
+    Args:
+        row: of a table.
+        indices: of the images, positions in the split; those that the records do not hold are left out.
+    """
     metric, scored = headline(row), row.cell.scores[row.protocol]
     bad = badness(
         scored, metric, higher_is_better=row.manifest.protocols[row.protocol].metrics[metric].higher_is_better
     )
     of = int((~np.isnan(bad)).sum())
-    order = np.argsort(bad, kind="stable")[:of]  # NaN comes last
-    ranks = {int(place): rank for rank, place in enumerate(order, start=1)}
+    ranks = np.empty(len(bad), np.int64)
+    ranks[np.argsort(bad, kind="stable")] = np.arange(1, len(bad) + 1)  # NaN comes last
+    places = np.flatnonzero(np.isin(scored.index, list(indices))).tolist()
     return {
-        int(index): Standing(
+        int(scored.index[place]): Standing(
             sample_id=str(scored.sample_id[place]),
             status=str(scored.status[place]),  # type: ignore[arg-type]
             value=float(value) if np.isfinite(value := scored.errors[metric][place]) else None,
-            rank=ranks.get(place),
+            rank=int(ranks[place]) if ranks[place] <= of else None,
             of=of,
         )
-        for place, index in enumerate(scored.index)
+        for place in places
     }

@@ -1,14 +1,18 @@
-"""Time a cell of a million records from the logs of its run to the report's table, and the listing of many cells.
+"""Time a cell of a million records from the logs of its run to the report's page, and the listing of many cells.
 
     python tests/benchmarks/records.py [--output records.json] [--images 200000] [--cells 2000]
 
-Each step runs in a process of its own; the table shows its seconds and the most memory that it held.
+Each step runs in a process of its own; the table shows its seconds on the clock and on the processor, and the most
+memory that it held. The images are of 500 to a scene, which intervals are drawn by, and, in a second cell, of no scene:
+there every image is drawn for itself, which costs most.
 """
 
 # ruff: noqa: T201
 
 import argparse
+import contextlib
 import dataclasses
+import io
 import json
 import multiprocessing
 import resource
@@ -21,11 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from src.records.reader import find_cells, read_cell, read_manifest
-from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
+import src.report.__main__
+import src.status
+from src.records.aggregate import summarise
+from src.records.reader import read_cell
+from src.records.schema import RECORDS_FILE, MetricInfo, ProtocolInfo, RunManifest, SampleRecord
+from src.records.table import write_table
 from src.records.writer import RecordWriter, merge, write_manifest
 from src.report.cells import find
-from src.report.leaderboard import build_tables
 
 PROTOCOLS = ("metric", "median_scaled", "scale", "affine_depth", "affine_disparity")
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
@@ -73,7 +80,8 @@ def manifest(images: int, fingerprint: str) -> RunManifest:
         output_space="metric_depth", weights="none", revision="", random_weights=False, uses_ground_truth=False,
         parameters=0, protocols=dict.fromkeys(PROTOCOLS, info), not_applicable=[], expected=images, limited=False,
         scored=counts, skipped=none, failed=none, seed=0, world_size=1, device="none", dtype="32-true",
-        images_per_second=1.0, git_revision="", versions={}, started="", finished="",
+        images_per_second=1.0, git_revision="", versions={},
+        started="2026-01-01T00:00:00+00:00", finished="2026-01-01T06:00:00+00:00",
     )  # fmt: skip
 
 
@@ -96,15 +104,33 @@ def join(folder: Path, images: int) -> None:
     write_manifest(folder, manifest(images, folder.name))
 
 
-def read(folder: Path, images: int) -> None:
-    """Read the columns."""
-    assert len(read_cell(folder).scores["metric"]) == images
+def ungroup(folder: Path, images: int) -> None:
+    """Write the cell beside the given one anew, its images belonging to no scene."""
+    cell = read_cell(folder.with_name("scenes"))
+    scores = {name: dataclasses.replace(one, group=np.full(images, "")) for name, one in cell.scores.items()}
+    folder.mkdir()
+    write_table(folder / RECORDS_FILE, scores)
+    write_manifest(folder, manifest(images, folder.name))
+
+
+def verify(folder: Path, images: int) -> None:
+    """Read the columns and check them against the manifest."""
+    (cell,) = find([folder]).cells
+    assert len(cell.scores["metric"]) == images
+
+
+def aggregate(folder: Path, images: int) -> None:
+    """Read the columns and take their means, with errors and intervals."""
+    summary = summarise(read_cell(folder).scores)
+    assert summary["metric"]["abs_rel"]["n"] == images
 
 
 def report(folder: Path, images: int) -> None:
-    """Check the records against the manifest and build the tables of the report, with intervals."""
-    tables = build_tables(find([folder]).cells)
-    assert len(tables) == len(PROTOCOLS)
+    """Read, verify, aggregate and write the page, as `python -m src.report` does."""
+    page = folder.with_suffix(".html")
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert src.report.__main__.main([str(folder), "--output", str(page)]) == 0
+    assert page.is_file()
 
 
 def write_cells(folder: Path, cells: int) -> None:
@@ -117,25 +143,28 @@ def write_cells(folder: Path, cells: int) -> None:
 
 
 def list_cells(folder: Path, cells: int) -> None:
-    """Find many cells and read what they are."""
-    found = [read_manifest(place) for place in find_cells([folder])]
-    assert len(found) == cells
+    """Show the state of many cells, as `python -m src.status` does."""
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert src.status.main([str(folder)]) == 0
+    assert f"{cells} done" in shown.getvalue()
 
 
 def measure(step: Callable[[Path, int], None], folder: Path, count: int) -> dict[str, Any]:
     """Run a step in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        seconds, megabytes = pool.apply(_timed, (step, folder, count))
-    row = {"step": step.__name__, "count": count, "seconds": seconds, "peak_mb": megabytes}
-    print(f"{row['step']:14}{count:10}{seconds:10.2f} s{megabytes:10.0f} MB")
+        row = {"step": step.__name__, "of": folder.name, "count": count, **pool.apply(_timed, (step, folder, count))}
+    print("{step:12}{of:12}{count:10}{seconds:10.2f} s{processor_seconds:10.2f} s{peak_mb:10.0f} MB".format(**row))
     return row
 
 
-def _timed(step: Callable[[Path, int], None], folder: Path, count: int) -> tuple[float, float]:
-    start = time.perf_counter()
+def _timed(step: Callable[[Path, int], None], folder: Path, count: int) -> dict[str, float]:
+    start, computed = time.perf_counter(), time.process_time()
     step(folder, count)
-    # kilobytes on Linux
-    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "seconds": time.perf_counter() - start,
+        "processor_seconds": time.process_time() - computed,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # kilobytes on Linux
+    }
 
 
 def main() -> int:
@@ -146,8 +175,9 @@ def main() -> int:
     parser.add_argument("--cells", type=int, default=2000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        one, many = Path(place) / "cell", Path(place) / "many"
-        rows = [measure(step, one, options.images) for step in (log, join, read, report)]
+        scenes, alone, many = (Path(place) / name for name in ("scenes", "no_scenes", "many"))
+        rows = [measure(step, scenes, options.images) for step in (log, join, verify, aggregate, report)]
+        rows += [measure(step, alone, options.images) for step in (ungroup, verify, aggregate, report)]
         rows += [measure(step, many, options.cells) for step in (write_cells, list_cells)]
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -75,6 +75,42 @@ def test_the_interval_of_a_mean_is_that_of_scipy():
     assert abs(distribution.std() - scipy.stats.sem(values)) < 0.02 * scipy.stats.sem(values)
 
 
+def test_many_units_are_drawn_in_random_groups_with_the_spread_of_drawing_each():
+    generator = np.random.default_rng(8)
+    values, weights = generator.lognormal(size=(3000, 2)), generator.uniform(0.5, 2, size=(3000, 2))
+    values.sort(axis=0)  # groups of neighbours would spread far more than random ones
+    values[::7, 1] = np.nan
+    sums, totals = statistics.unit_sums(values, weights, images(3000))
+    one_by_one = statistics.resampled_means(sums, totals, resamples=4000, random_groups=3000)
+    grouped = statistics.resampled_means(sums, totals, resamples=4000, random_groups=700)
+    spread = one_by_one.std(axis=0)
+    # a spread from 700 values is off by 1 / sqrt(1400) = 2.7 % of itself, more for skewed ones
+    np.testing.assert_allclose(grouped.std(axis=0), spread, rtol=0.12)
+    np.testing.assert_allclose(
+        grouped.std(axis=0), statistics.standard_errors(values, weights, images(3000)), rtol=0.12
+    )
+    np.testing.assert_allclose(grouped.mean(axis=0), sums.sum(axis=0) / totals.sum(axis=0), atol=0.1 * spread.max())
+    interval, reference = (statistics.percentile_interval(drawn) for drawn in (grouped, one_by_one))
+    np.testing.assert_allclose(interval, reference, atol=0.3 * spread.max())
+    np.testing.assert_array_equal(grouped, statistics.resampled_means(sums, totals, resamples=4000, random_groups=700))
+
+
+def test_intervals_from_random_groups_cover_what_they_promise():
+    generator = np.random.default_rng(9)
+    values = generator.lognormal(size=(1001, 300))  # groups of two images, and one of three
+    drawn = statistics.resampled_means(values, np.ones_like(values), resamples=500, random_groups=500)
+    low, high = statistics.percentile_interval(drawn)
+    covered = ((low <= np.exp(0.5)) & (np.exp(0.5) <= high)).mean()
+    assert 0.91 <= covered <= 0.98
+
+
+def test_models_stay_paired_in_random_groups():
+    values = np.random.default_rng(10).lognormal(size=(12_000, 1))  # more than are drawn one by one
+    first, second = (statistics.resampled_means(v, np.ones_like(v), resamples=50) for v in (values, values + 0.01))
+    np.testing.assert_allclose(second - first, 0.01, rtol=1e-9)
+    assert first.std() == pytest.approx(scipy.stats.sem(values[:, 0]), rel=0.4)
+
+
 def test_copies_of_an_image_add_nothing():
     values = np.random.default_rng(3).lognormal(size=40)
     alone = statistics.resampled_means(*statistics.unit_sums(values[:, None], np.ones((40, 1)), images(40)))

@@ -11,7 +11,7 @@ Make = Callable[..., Path]
 
 def standings_of(folder: Path) -> dict[int, Standing]:
     (table,) = build_tables([read_cell(folder)])
-    return standings(table.rows[0])
+    return standings(table.rows[0], range(6))
 
 
 def test_ranks_follow_the_first_metric_and_failures_are_worst(make_cell: Make) -> None:
