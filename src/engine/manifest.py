@@ -100,6 +100,7 @@ def build_manifest(
         versions=versions(),
         started=started,
         finished=finished,
+        saved_predictions=cfg.save_predictions or "",
         unreadable=int(next(iter(scores.values())).unreadable.sum()),
         corruption=cfg.corruption,
         severity=0 if cfg.corruption == "none" else cfg.severity,

@@ -27,6 +27,11 @@ def measurement(cfg: DictConfig) -> dict[str, Any]:
     return measured
 
 
+def prediction(cfg: DictConfig) -> dict[str, Any]:
+    """Return the part of an evaluation's `measurement` that what the model predicts for an image depends on."""
+    return {key: value for key, value in measurement(cfg).items() if key not in ("protocol", "limit")}
+
+
 def _plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node._value()
 

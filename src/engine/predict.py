@@ -80,7 +80,7 @@ def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
         predict()
         return None
     with sole_writer(folder):
-        _stamp(cfg, folder)
+        _stamp(cfg, folder, model.space)  # type: ignore[arg-type]
         kept = predict()
     written = {name: read_written(folder, name) for name in names}
     return Predictions(folder=folder, written={name: one for name, one in written.items() if one}, kept=kept)
@@ -99,7 +99,7 @@ def _check_formats(formats: Sequence[str], space: OutputSpace) -> None:
         raise ConfigError(msg)
 
 
-def _stamp(cfg: DictConfig, folder: Path) -> None:
+def _stamp(cfg: DictConfig, folder: Path, space: OutputSpace) -> None:
     """Claim the folder for these settings.
 
     Raises:
@@ -128,6 +128,7 @@ def _stamp(cfg: DictConfig, folder: Path) -> None:
     write_json(
         path,
         {
+            "space": space.value,
             "fingerprint": fingerprint(measurement(cfg)),
             "settings": settings,
             "git_revision": git_revision(),
@@ -163,8 +164,7 @@ def print_predictions(predictions: Predictions, console: Console) -> None:
         if lines:
             more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
             console.print(f"{heading}: {'; '.join(lines[:3])}{more}", highlight=False, markup=False)
-    space = next(iter(written.values())).space
     console.print(str(predictions.folder), soft_wrap=True, highlight=False, markup=False)
     if all("npy" in one.files for one in written.values()):
-        words = f"model=saved model.folder={predictions.folder / 'npy'} model.space={space} data=folder"
+        words = f"model=saved model.folder={predictions.folder / 'npy'} data=folder"
         console.print(f"to score them: python -m src.eval {words} ...", soft_wrap=True, highlight=False, markup=False)

@@ -7,6 +7,7 @@ import math
 import shlex
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,17 @@ from src.engine.build import build_datamodule, build_logger, build_model, build_
 from src.engine.environment import is_first_process, quieten
 from src.engine.lock import sole_writer
 from src.engine.manifest import build_manifest, collect_reports, model_card
-from src.engine.measurement import measurement
+from src.engine.measurement import measurement, prediction
 from src.engine.panels import PanelWriter
+from src.engine.rescore import Replay, find_source
+from src.engine.saved_predictions import FOLDER, PredictionWriter, is_whole
 from src.engine.scoring import ScoringCallback
 from src.protocol import EvalProtocol
 from src.records.aggregate import summarise
 from src.records.fingerprint import fingerprint
 from src.records.reader import Cell, is_complete, read_cell
-from src.records.schema import CONFIG_FILE, SUMMARY_FILE
-from src.records.status import note
+from src.records.schema import CONFIG_FILE, PANELS_FOLDER, SUMMARY_FILE
+from src.records.status import note, noted
 from src.records.table import Scored
 from src.records.writer import clear, dump, merge, recover, write_json, write_manifest
 
@@ -50,6 +53,11 @@ class _Plan:
     not_applicable: list[str]
     scoring: ScoringCallback
     trainer: Trainer
+
+    @property
+    def rescored_from(self) -> str:
+        """Name the cell whose saved predictions are scored in place of a model; "" if none."""
+        return self.model.source.manifest.fingerprint if isinstance(self.model, Replay) else ""
 
     def predict(self, kept: Mapping[str, Scored] | None = None) -> None:
         """Score what an earlier, interrupted run has not; only process 0 knows what that is and tells the others."""
@@ -72,7 +80,7 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
     """
     is_first = is_first_process()
     if is_complete(folder) and not cfg.force:
-        return _finished(folder) if is_first else None
+        return _finished(cfg, folder) if is_first else None
     started = _now()
     quieten()
     plan = _plan(cfg, folder)
@@ -81,7 +89,7 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
         return None
     with sole_writer(folder, wait=float(cfg.wait)) as lock, build_logger(cfg) as logger:
         if is_complete(folder) and not cfg.force:  # by the process that was waited for
-            return _finished(folder)
+            return _finished(cfg, folder)
         kept = _resume(cfg, folder, plan)
         overrides = [word for word in HydraConfig.get().overrides.task if not word.startswith("+sweep_ledger=")]
         note(
@@ -91,6 +99,7 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
             expected=len(plan.sample_ids),
             protocols=len(plan.protocols),
             started=time.time(),
+            rescored_from=plan.rescored_from,
         )
         OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
         plan.predict(kept)
@@ -100,17 +109,20 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
     return cell
 
 
-def _finished(folder: Path) -> Cell:
+def _finished(cfg: DictConfig, folder: Path) -> Cell:
     log.info("Already finished, so nothing was run; force=true runs it again.")
     cell = read_cell(folder)
     if cell.manifest.unreadable:
         log.warning("%d images could not be read then; force=true tries again.", cell.manifest.unreadable)
+    if cfg.save_predictions and not cell.manifest.saved_predictions:
+        log.warning("Its predictions were not saved then; force=true predicts again and saves them.")
     return cell
 
 
 def _plan(cfg: DictConfig, folder: Path) -> _Plan:
     _refuse_infinity(cfg)
-    model, datamodule = build_model(cfg), build_datamodule(cfg)
+    model = Replay(find_source(cfg, folder)) if cfg.rescore else build_model(cfg)
+    datamodule = build_datamodule(cfg)
     sample: Sample = datamodule.example()  # type: ignore[attr-defined]
     protocols, not_applicable = _applicable(build_protocols(cfg), model.space, sample)  # type: ignore[arg-type]
     scoring = ScoringCallback(
@@ -119,7 +131,10 @@ def _plan(cfg: DictConfig, folder: Path) -> _Plan:
         fingerprint=fingerprint(measurement(cfg)),
         panels=cfg.panels,
         sync_seconds=float(cfg.sync_seconds),
+        predictions=_prediction_writer(cfg, folder, model.space),  # type: ignore[arg-type]
     )
+    if isinstance(model, Replay):
+        scoring.seconds = model.seconds()
     trainer = build_trainer(cfg, [scoring])
     refuse_relaunch_in_sweep(trainer)
     return _Plan(
@@ -134,11 +149,33 @@ def _plan(cfg: DictConfig, folder: Path) -> _Plan:
     )
 
 
+def _prediction_writer(cfg: DictConfig, folder: Path, space: OutputSpace) -> PredictionWriter | None:
+    if cfg.save_predictions is None:
+        return None
+    if cfg.rescore:
+        msg = "rescore=true scores predictions that are saved already; leave save_predictions out"
+        raise ConfigError(msg)
+    predicted = prediction(cfg)
+    about = {
+        "space": space.value,
+        "fingerprint": fingerprint(predicted),
+        "settings": OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(predicted)), resolve=True),
+    }
+    return PredictionWriter(folder, precision=cfg.save_predictions, about=about)
+
+
 def _resume(cfg: DictConfig, folder: Path, plan: _Plan) -> dict[str, Scored]:
     """Return what an interrupted run of this cell has scored; nothing if the cell is to be run again from the start."""
-    if cfg.force:
-        clear(folder)
-    kept = recover(folder, plan.sample_ids, {name: protocol.version for name, protocol in plan.protocols.items()})
+    mixes = noted(folder).get("rescored_from", "") != plan.rescored_from  # the model's own scores and others
+    if cfg.force or mixes:
+        # predictions take days, and a cell that is rescored did not need its own
+        clear(folder, others=(PANELS_FOLDER,) if cfg.rescore or mixes else (PANELS_FOLDER, FOLDER))
+    kept = recover(
+        folder,
+        plan.sample_ids,
+        {name: protocol.version for name, protocol in plan.protocols.items()},
+        partial(is_whole, folder) if cfg.save_predictions else None,
+    )
     if kept:
         scored = len(next(iter(kept.values())))
         log.info("Resuming: %d of %d images have been scored before.", scored, len(plan.sample_ids))
@@ -163,6 +200,8 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
         started=started,
         finished=_now(),
     )
+    if isinstance(plan.model, Replay):
+        manifest = plan.model.credit(manifest)
     PanelWriter(folder, count=cfg.panels, total=len(plan.sample_ids)).close(plan.scoring.judge(scores))
     write_json(folder / SUMMARY_FILE, summary)
     write_manifest(folder, manifest)

@@ -19,6 +19,7 @@ from src.core.sample import Sample
 from src.engine.environment import device_name, make_repeatable, quieten
 from src.engine.interrupt import Interrupt
 from src.engine.panels import PanelWriter, judge
+from src.engine.saved_predictions import PredictionWriter
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
 from src.records.schema import SampleRecord
 from src.records.table import Scored, from_records
@@ -39,19 +40,30 @@ class ScoringCallback(Callback):
         fingerprint: of the measurement; processes that disagree on it refuse to score together.
         panels: number of images spread over the split whose pictures are kept, besides the worst, median and best.
         sync_seconds: see `RecordWriter`.
+        predictions: keeps every prediction, if given.
 
     Attributes:
         kept: what an earlier, interrupted run of this cell has scored, by protocol.
+        seconds: inference time of images that were predicted before, by sample id; others are timed now.
     """
 
     def __init__(
-        self, *, protocols: Mapping[str, EvalProtocol], folder: Path, fingerprint: str, panels: int, sync_seconds: float
+        self,
+        *,
+        protocols: Mapping[str, EvalProtocol],
+        folder: Path,
+        fingerprint: str,
+        panels: int,
+        sync_seconds: float,
+        predictions: PredictionWriter | None = None,
     ) -> None:
         self.protocols = dict(protocols)
         self.folder = folder
         self.fingerprint = fingerprint
         self.panels = panels
         self.sync_seconds = sync_seconds
+        self.predictions = predictions
+        self.seconds: Mapping[str, float] = {}
         self.kept: Mapping[str, Scored] = {}
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
@@ -76,6 +88,8 @@ class ScoringCallback(Callback):
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open this process's file of records."""
         self._interrupt.watch()
+        if self.predictions is not None and trainer.is_global_zero:
+            self.predictions.open(_provenance(pl_module))
         self._writer = RecordWriter(self.folder, trainer.global_rank, seconds=self.sync_seconds)
         total = len(trainer.datamodule.sample_ids)  # type: ignore[attr-defined]
         self._panels = PanelWriter(self.folder, count=self.panels, total=total)
@@ -109,6 +123,8 @@ class ScoringCallback(Callback):
             for name, metric in self._metrics.items():
                 metric.update(scores[name], sample)
             records = self._records(sample, prediction, scores, seconds)
+            if self.predictions is not None:  # before the records, which say that the image is done
+                self.predictions.write(sample, prediction)
             self._panels.offer(sample, self.judge(from_records(records)), partial(self._align, prediction, sample))
             self._writer.write(records)
             self._panels.settle()
@@ -150,7 +166,7 @@ class ScoringCallback(Callback):
                         errors={metric: finite(next(values)) for metric in protocol.metric_names},
                         weights={metric: next(values) for metric in scores[name].weights},
                         input_size=prediction.input_size,
-                        seconds=seconds,
+                        seconds=self.seconds.get(sample.sample_id[position], seconds),
                         reason=_what_is_wrong(prediction, sample, position) if has_failed else "",
                         depth_pixels=tuple(int(next(values)) for _ in protocol.depth_edges[1:]),
                         depth_abs_rel=tuple(finite(next(values)) for _ in protocol.depth_edges[1:]),
@@ -196,7 +212,7 @@ class ScoringCallback(Callback):
             "seconds": self._clock.seconds,
             "means": means,
             "halved": pl_module.halved,
-            "provenance": dataclasses.asdict(pl_module.provenance),  # type: ignore[call-overload]
+            "provenance": _provenance(pl_module),
         }
         self._close()
         write_json(rank_report(self.folder, trainer.global_rank), report)
@@ -221,6 +237,12 @@ def _what_is_wrong(prediction: Prediction, sample: Sample, position: int) -> str
     if nan + infinite:
         return f"{name}: {nan} NaN and {infinite} infinite values on {len(values)} valid pixels"
     return f"{name}: finite values between {values.min():g} and {values.max():g}, but an error of them is not finite"
+
+
+def _provenance(model: LightningModule) -> dict[str, Any]:
+    """Where a model's numbers come from, as plain values."""
+    known: Any = model.provenance
+    return dict(known) if isinstance(known, Mapping) else dataclasses.asdict(known)
 
 
 def _columns(scores: Scores) -> Tensor:

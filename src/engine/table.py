@@ -43,6 +43,11 @@ def print_cell(cell: Cell, console: Console) -> None:
     if manifest.not_applicable:
         names = ", ".join(manifest.not_applicable)
         console.print(f"not applicable to {manifest.output_space} on {manifest.data}: {names}", markup=False)
+    if manifest.rescored_from:
+        console.print(
+            f"scored from the {manifest.rescored_precision} predictions that {manifest.rescored_from} saved",
+            highlight=False,
+        )
     console.print(f"{manifest.images_per_second:.2f} images per second on {manifest.device}", highlight=False)
     console.print(str(cell.folder), soft_wrap=True, highlight=False, markup=False)
 

@@ -1,5 +1,6 @@
 """Predictions made elsewhere, read from disk by the name of the image."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from src.core.maps import MAP_SUFFIXES, read_map
 from src.core.prediction import OutputSpace
 from src.core.resize import resize
 from src.model.base import DepthModel, Provenance
+from src.records.schema import PREDICTIONS_FILE
 
 _RESIZE: dict[str, dict[str, Any]] = {
     "bilinear": {"mode": "bilinear"},
@@ -25,25 +27,28 @@ class Saved(DepthModel):
 
     Args:
         folder: holds the maps; sample ids with slashes are subfolders.
-        space: value of the `OutputSpace` that the maps are in.
-        key: array of an .npz or channel of an .exr that holds several; null for the only one.
+        space: value of the `OutputSpace` that the maps are in; null for predictions of this software, which say it in
+            `predictions.json`.
+        key: array of an .npz or channel of an .exr that holds several; null for the only one, or the one named there.
         scale: factor from stored values to those of the space, such as 0.001 for millimetres in a 16-bit .png.
         resize: how maps of another size than the image are brought to its size. "none": an error; "bilinear" and
             "bicubic": half-pixel centres as in OpenCV; "bilinear_aligned": corners stay corners (align_corners=True).
             None of them antialiases.
 
     Raises:
-        ConfigError: on an unknown space or resize rule.
+        ConfigError: on an unknown space or resize rule, or if the predictions say that they are in another space.
     """
 
-    def __init__(self, *, folder: str, space: str, key: str | None, scale: float, resize: str) -> None:
+    def __init__(self, *, folder: str, space: str | None, key: str | None, scale: float, resize: str) -> None:
         super().__init__()
         if resize not in ("none", *_RESIZE):
             msg = f"saved: expected resize to be none, {', '.join(_RESIZE)}, got {resize!r}"
             raise ConfigError(msg)
         self.folder = Path(folder).expanduser()
-        self.space = OutputSpace.named(space)
-        self.key = key
+        said = _said(self.folder)
+        self.space = _space(space, said.get("space"), self.folder)
+        self.key = key or said.get("key")
+        self._of_weights: dict[str, Any] = said.get("provenance", {})
         self.scale = scale
         self.resampling = resize
 
@@ -63,8 +68,13 @@ class Saved(DepthModel):
 
     @property
     def provenance(self) -> Provenance:
-        """The folder."""
-        return Provenance(weights=str(self.folder))
+        """The folder, and what forbids to rank its predictions where they say so themselves."""
+        said = self._of_weights
+        return Provenance(
+            weights=str(self.folder),
+            random_weights=bool(said.get("random_weights")),
+            uses_ground_truth=bool(said.get("uses_ground_truth")),
+        )
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Read the predictions of these images.
@@ -99,3 +109,22 @@ class Saved(DepthModel):
         else:
             msg = f"no prediction for sample {name!r}: expected one of {listed}"
         raise DataError(msg)
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    """What was written down beside the maps, or one folder above them, by the run that predicted them."""
+    for path in (folder / PREDICTIONS_FILE, folder.parent / PREDICTIONS_FILE):
+        if path.is_file():
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return content
+    return {}
+
+
+def _space(given: str | None, said: str | None, folder: Path) -> OutputSpace:
+    if given is None and said is None:
+        msg = f"model.space: expected one of {', '.join(OutputSpace)}, since {folder} does not say what its maps are in"
+        raise ConfigError(msg)
+    if given is not None and said is not None and given != said:
+        msg = f"model.space={given}: the maps in {folder} were predicted in {said}; leave model.space out"
+        raise ConfigError(msg)
+    return OutputSpace.named(str(given or said))

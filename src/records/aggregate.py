@@ -73,6 +73,7 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
         f"limited to {manifest.expected} image{'s' * (manifest.expected != 1)}": manifest.limited,
         f"{failed} failed": failed > 0,
         f"{manifest.unreadable} unreadable": manifest.unreadable > 0,
+        f"scored from {manifest.rescored_precision} predictions": manifest.rescored_precision not in ("", "float32"),
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
 

@@ -120,6 +120,10 @@ class RunManifest:
         git_revision: of this software, "" outside a checkout; "+dirty" marks uncommitted changes.
         versions: package -> version.
         started, finished: UTC, ISO 8601.
+        saved_predictions: precision in which the predictions lie beside the records, "" where they do not.
+        rescored_from: fingerprint of the cell whose saved predictions were scored in place of the model; "" if none.
+        rescored_precision: of those predictions; where it is not float32 digits differ from the model's own, and the
+            cell is never ranked.
     """
 
     schema: int = 2
@@ -158,3 +162,6 @@ class RunManifest:
     severity: int = 0
     depth_edges: list[float] = dataclasses.field(default_factory=list)
     halved: int = 0
+    saved_predictions: str = ""
+    rescored_from: str = ""
+    rescored_precision: str = ""

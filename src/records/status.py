@@ -48,7 +48,7 @@ class Progress:
 
 def note(folder: Path, *, state: State, **changes: Any) -> None:
     """Write how a cell stands, keeping what was noted before and is not changed."""
-    write_json(folder / STATUS_FILE, {**_noted(folder), "reason": "", "state": state, **changes})
+    write_json(folder / STATUS_FILE, {**noted(folder), "reason": "", "state": state, **changes})
 
 
 def progress(roots: Sequence[Path], *, is_held: Any) -> Iterator[Progress]:
@@ -67,22 +67,22 @@ def progress(roots: Sequence[Path], *, is_held: Any) -> Iterator[Progress]:
 
 
 def _look(folder: Path, *, running: bool) -> Progress:
-    noted = _noted(folder)
+    said = noted(folder)
     done = (folder / schema.MANIFEST_FILE).is_file()
     if done and not running:
         manifest = json.loads((folder / schema.MANIFEST_FILE).read_text(encoding="utf-8"))
         images, speed = int(manifest["expected"]), float(manifest["images_per_second"])
-        return _progress(folder, noted, "done", expected=images, scored=images, speed=speed)
+        return _progress(folder, said, "done", expected=images, scored=images, speed=speed)
     kept = pq.read_metadata(kept_file(folder)).num_rows if kept_file(folder).is_file() else 0
     logs = list(folder.glob("records.rank*.jsonl"))
-    fresh = sum(_lines(path) for path in logs) // max(int(noted.get("protocols", 1)), 1)
-    passed = max((path.stat().st_mtime for path in logs), default=0.0) - float(noted.get("started", time.time()))
-    ended = noted.get("state", "running")
+    fresh = sum(_lines(path) for path in logs) // max(int(said.get("protocols", 1)), 1)
+    passed = max((path.stat().st_mtime for path in logs), default=0.0) - float(said.get("started", time.time()))
+    ended = said.get("state", "running")
     state: State = "running" if running else "killed" if ended == "running" else ended
-    expected = int(noted.get("expected", 0))
+    expected = int(said.get("expected", 0))
     return _progress(
         folder,
-        noted,
+        said,
         state,
         expected=expected,
         scored=kept + fresh,
@@ -91,20 +91,21 @@ def _look(folder: Path, *, running: bool) -> Progress:
 
 
 def _progress(
-    folder: Path, noted: dict[str, Any], state: State, *, expected: int, scored: int, speed: float
+    folder: Path, said: dict[str, Any], state: State, *, expected: int, scored: int, speed: float
 ) -> Progress:
     return Progress(
         folder=folder,
         state=state,
-        reason=str(noted.get("reason", "")) if state == "failed" else "",
-        command=str(noted.get("command", "")),
+        reason=str(said.get("reason", "")) if state == "failed" else "",
+        command=str(said.get("command", "")),
         expected=expected,
         scored=scored,
         speed=speed,
     )
 
 
-def _noted(folder: Path) -> dict[str, Any]:
+def noted(folder: Path) -> dict[str, Any]:
+    """Return what was noted last about a cell; {} if nothing was."""
     try:
         content = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -106,7 +106,12 @@ def kept_file(folder: Path) -> Path:
     return folder / "records.kept.parquet"
 
 
-def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int]) -> dict[str, Scored]:
+def recover(
+    folder: Path,
+    expected: Sequence[str],
+    protocols: Mapping[str, int],
+    is_usable: Callable[[str], bool] | None = None,
+) -> dict[str, Scored]:
     """Gather what an interrupted run of this cell has left, so that only the missing images need to be scored.
 
     Kept are the images with a record under each protocol, under the names and protocol versions of now. Lines that a
@@ -116,6 +121,8 @@ def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int])
         folder: of the cell.
         expected: the sample ids, in order of their index.
         protocols: version of each protocol to be scored.
+        is_usable: tells of a sample id whether what else the run keeps of the image is there; else it is scored again.
+            None where it keeps nothing else.
 
     Returns:
         The kept records, also in `kept_file`; {} if there are none.
@@ -129,7 +136,7 @@ def recover(folder: Path, expected: Sequence[str], protocols: Mapping[str, int])
         if protocols.items() <= {name: scored.protocol_version for name, scored in scores.items()}.items()
     ]
     joined = {protocol: join([part[protocol] for part in parts]) for protocol in protocols} if parts else {}
-    kept = _whole(joined, np.array(expected))
+    kept = _whole(joined, np.array(expected), is_usable)
     if kept:
         write_table(kept_file(folder), kept)
     else:
@@ -147,7 +154,9 @@ def _read_kept_if_intact(folder: Path) -> dict[str, Scored]:
         return {}
 
 
-def _whole(scores: Mapping[str, Scored], names: Shaped[np.ndarray, " n"]) -> dict[str, Scored]:
+def _whole(
+    scores: Mapping[str, Scored], names: Shaped[np.ndarray, " n"], is_usable: Callable[[str], bool] | None
+) -> dict[str, Scored]:
     """Return the images, named as expected, that every protocol has scored; of several records the last.
 
     Images that could not be read are left out, so that they are tried again.
@@ -159,6 +168,8 @@ def _whole(scores: Mapping[str, Scored], names: Shaped[np.ndarray, " n"]) -> dic
         own = scored.select(named & ~scored.unreadable)
         usable[protocol] = own.select(np.diff(own.index, append=-1) != 0)
     whole = functools.reduce(np.intersect1d, (scored.index for scored in usable.values()), np.arange(len(names)))
+    if is_usable is not None:
+        whole = np.array([index for index in whole if is_usable(str(names[index]))], dtype=np.int64)
     if not len(whole):
         return {}
     return {protocol: scored.select(np.isin(scored.index, whole)) for protocol, scored in usable.items()}
@@ -169,13 +180,19 @@ def read_kept(folder: Path) -> dict[str, Scored]:
     return read_table(kept_file(folder)) if kept_file(folder).is_file() else {}
 
 
-def clear(folder: Path) -> None:
-    """Remove everything an earlier run of this cell wrote into its folder, the manifest first."""
+def clear(folder: Path, *, others: Sequence[str] = (schema.PANELS_FOLDER,)) -> None:
+    """Remove everything an earlier run of this cell wrote into its folder, the manifest first.
+
+    Args:
+        folder: of the cell.
+        others: names of folders in it that go too.
+    """
     (folder / schema.MANIFEST_FILE).unlink(missing_ok=True)
     for pattern in ("status.json", schema.SUMMARY_FILE, schema.CONFIG_FILE, "records.*", "*.part"):
         for path in folder.glob(pattern):
             path.unlink()
-    shutil.rmtree(folder / schema.PANELS_FOLDER, ignore_errors=True)
+    for name in others:
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Sequence[str]) -> dict[str, Scored]:
@@ -227,5 +244,18 @@ def _mismatch(folder: Path, scores: Mapping[str, Scored], expected: Sequence[str
 
 
 def write_manifest(folder: Path, manifest: RunManifest) -> None:
-    """Write the manifest, the last file of a cell: from then on the cell is complete."""
+    """Write the manifest, the last file of a cell: from then on the cell is complete.
+
+    Raises:
+        RecordsError: if its counts do not add up, which no fault of a run can cause.
+    """
+    for protocol in manifest.protocols:
+        counts = {name: getattr(manifest, name).get(protocol, 0) for name in ("scored", "skipped", "failed")}
+        if sum(counts.values()) != manifest.expected or manifest.unreadable > counts["skipped"]:
+            listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+            msg = (
+                f"{folder}: expected {manifest.expected} images to be scored, skipped or failed under {protocol}, got "
+                f"{listed} ({manifest.unreadable} unreadable); this is a defect of the software, please report it"
+            )
+            raise RecordsError(msg)
     write_json(folder / schema.MANIFEST_FILE, dataclasses.asdict(manifest))

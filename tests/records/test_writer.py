@@ -182,3 +182,24 @@ with RecordWriter(Path({str(tmp_path)!r}), 0) as writer:
     assert done.stderr.count("Traceback") == 1, "closing tried to write again"
     assert rank_file(tmp_path, 0).stat().st_size == 700
     assert recovered(tmp_path) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scored": {"metric": 1}},
+        {"failed": {"metric": 1}},
+        {"unreadable": 1},
+        {"expected": 3},
+    ],
+)
+def test_a_cell_whose_counts_do_not_add_up_is_not_closed(tmp_path, manifest, changes):
+    with pytest.raises(RecordsError, match=r"images to be scored, skipped or failed under metric, got .* scored"):
+        write_manifest(tmp_path, manifest(**changes))
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_image_whose_other_files_are_not_there_is_scored_again(tmp_path, record):
+    write(tmp_path, 0, [record(0), record(1), record(2)])
+    kept = recover(tmp_path, NAMES, {"metric": 1}, lambda name: name != "scene/1")
+    assert kept["metric"].index.tolist() == read_kept(tmp_path)["metric"].index.tolist() == [0, 2]
