@@ -20,9 +20,8 @@ from src.core.sample import Sample
 from src.data.base import DepthDataset
 from src.data.download import Report
 from src.data.fetch import fetch
-from src.data.sources import source_of
+from src.data.sources import Source, read_sources, source_of
 from src.data.verify import verify
-from src.data.verify_page import render
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -34,18 +33,20 @@ def listing(conf: Path, overrides: Sequence[str]) -> str:
 
     Args:
         conf: folder of the configuration.
-        overrides: as on the command line of an evaluation, such as paths.data_dir=<folder>.
+        overrides: paths.data_dir=<folder>, if it is not the default one.
+
+    Raises:
+        ConfigError: if they are something else.
     """
     sheets: dict[str, list[str]] = {}
-    names = sorted(path.stem for path in (conf / "data").glob("*.yaml"))
-    width = max(map(len, names))
-    for name in names:
-        arguments = _arguments(conf, [f"data={name}", *overrides])
-        target = arguments.pop("_target_")
-        kind = _class(target)
+    variants = _all_arguments(conf, overrides)
+    ways = {name: _way(source) for source in read_sources() for name in source.variants}
+    width = max(map(len, variants))
+    for name, arguments in variants.items():
+        kind = _class(arguments.pop("_target_"))
         count = arguments.get("count", arguments.get("n"))
         line = f"  {name:{width}} {count or '-':>6}  {_readiness(kind, arguments):9}  {_headline(conf, name)}"
-        sheets.setdefault(_sheet(kind), []).append(f"{line}{_way(name)}")
+        sheets.setdefault(_sheet(kind), []).append(f"{line}{ways.get(name, '')}")
     return "\n\n".join("\n".join([sheet, *lines]) for sheet, lines in sheets.items())
 
 
@@ -63,6 +64,8 @@ def report(conf: Path, overrides: Sequence[str]) -> tuple[str, bool]:
         DataError: if files are missing.
         ConfigError: if the words do not name a data set.
     """
+    from src.data.verify_page import render  # draws with matplotlib, which takes a second that the list need not pay
+
     cfg = _compose(conf, overrides)
     arguments = _plain(cfg, overrides)
     missing = [f"data.{key}=" for key, value in arguments.items() if value == "???"]
@@ -104,13 +107,25 @@ def _progress(name: str) -> Iterator[Report]:
         yield lambda here, whole: display.update(task, completed=here, total=whole)
 
 
-def _way(name: str) -> str:
-    """How a variant comes here, for the list."""
-    source = source_of(name)
-    if source is None:
-        return ""
-    size = "" if source.gigabytes is None else f", {source.gigabytes:g} GB"
-    return f" [fetch{size}]" if source.files else " [by hand: fetch tells the steps]"
+def _way(source: Source) -> str:
+    """How a download comes here, for the list."""
+    size = "size unknown" if source.gigabytes is None else f"{source.gigabytes:g} GB"
+    return f" [fetch, {size}]" if source.files else f" [by hand, {size}: fetch tells the steps]"
+
+
+def _all_arguments(conf: Path, overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The configuration of every variant, composed at once: one by one would take longer than looking at the files."""
+    names = sorted(path.stem for path in (conf / "data").glob("*.yaml"))
+    groups = ["+paths=default", *(f"+data@variants.{name}={name}" for name in names)]
+    try:
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            cfg = compose(overrides=[*groups, *overrides])
+    except HydraException as error:
+        msg = f"expected nothing but paths.data_dir=<folder of all data sets>, got {' '.join(overrides)!r}: {error}"
+        raise ConfigError(msg) from error
+    # a variant may refer to itself by its place in an evaluation, data
+    alone = {name: OmegaConf.create({"paths": cfg.paths, "data": cfg.variants[name]}) for name in names}
+    return {name: _plain(config, overrides) for name, config in alone.items()}
 
 
 def _arguments(conf: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -188,8 +203,8 @@ def _headline(conf: Path, name: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m src.data", description="List the data sets, fetch or verify one.")
-    parser.add_argument("command", choices=("list", "fetch", "verify"), help="fetch and verify take data=<name>")
-    parser.add_argument("overrides", nargs="*", help="values as an evaluation takes them: paths.data_dir=<folder>")
+    parser.add_argument("command", choices=("list", "fetch", "verify"), help="list takes paths.data_dir=<folder> only")
+    parser.add_argument("overrides", nargs="*", help="data=<name>, and values as an evaluation takes them")
     words = parser.parse_args(arguments)
     try:
         if words.command == "verify":

@@ -13,7 +13,7 @@ class DDAD(Pictures):
     into CAMERA_01; ZoeDepth reads what such a projection has written. No download holds these files; MoGe's bundle has
     another selection, `src.data.moge.MoGeBenchmark`.
     Layout: `<name>_rgb.png` and `<name>_depth.npy`, at any depth below the root.
-    Licence: not looked up; the download page decides.
+    Licence: CC BY-NC-SA 4.0, by the repository.
     Counts: 3950 frames of 1216 x 1936 (50 scenes) by ZoeDepth's paper. Groups: the first folder, if there are any.
     Units: metres, 0 where no point fell; a map of one channel.
     Camera: none in these files.

@@ -39,7 +39,9 @@ class DIMLOutdoor(Pictures):
 class DIMLIndoor(Pictures):
     """DIML/CVL RGB-D, indoor test images of a Kinect v2, with depth whose holes are filled.
 
-    Source, licence, citation: as of `DIMLOutdoor`.
+    Source: the indoor test part of the DIML/CVL RGB-D data set (dimlrgbd.github.io), unpacked.
+    Licence: not looked up; the download page decides.
+    Citation: as of `DIMLOutdoor`.
     Layout: `LR/<room>/color/<name>_c.png` and `LR/<room>/depth_filled/<name>_depth_filled.png`, with or without `LR/`.
     Counts: not published for ZoeDepth's reading. Groups: the rooms.
     Units: 16-bit PNG, millimetres; partly invented, since holes are filled.

@@ -23,7 +23,7 @@ class ETH3D(PublishedDataset):
     Layout: as unpacked, `<scene>/images/dslr_images/DSC_NNNN.JPG` and `<scene>/ground_truth_depth/dslr_images/
     DSC_NNNN.JPG`; in the bundle the same below `rgb/` and `depth/<scene>_dslr_depth/`. Images without depth are not
     looked at. The undistorted images do not fit this ground truth.
-    Licence: not looked up; the download page decides.
+    Licence: CC BY-NC-SA 4.0, by the site.
     Counts: 454 images of 4032 x 6048. Groups: the scenes.
     Units: despite its name a depth map is bare little-endian float32, row by row, in metres; +inf where not measured.
     Camera: none; the images are distorted, so that no pinhole camera describes them.

@@ -24,9 +24,11 @@ _SHOWN = 3
 class Folder(DepthDataset):
     """Images and ground truth of your own; each image `a/b.jpg` is paired with the map `a/b.png` (or .npy, .npz, .exr).
 
-    Source, licence, counts and citation: yours. Files pair by sample id: their path below the folder, without suffix,
-    or what the wildcards of a pattern stand for (`own_files.find_files`). The id's first folder, if any, is the group.
-    A file without partner is an error, never left out, unless a split file says which samples count.
+    Source: yours.
+    Licence: yours.
+    Pairs: by sample id, which is the path below the folder without suffix, or what the wildcards of a pattern stand for
+    (`own_files.find_files`). The id's first folder, if any, is the group. A file without partner is an error, never
+    left out, unless a split file says which samples count.
     Units: z-depth = value x `depth_scale` metres; zero, negative, infinite and NaN values are not measured.
     Crop: the masks, if any: grey PNG of the image's size, 0 where a pixel must not count.
 

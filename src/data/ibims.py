@@ -21,7 +21,7 @@ class IBims(PublishedDataset):
     Source: ibims1_core_mat.zip (mediatum.ub.tum.de/1455541), as downloaded or unpacked.
     Layout: one MATLAB v5 file per image, with rgb, depth, edges, calib, mask_invalid, mask_transp and, for wall, table
     and floor, a mask of plane numbers and one row of parameters per plane.
-    Licence: see the download page.
+    Licence: not looked up; the download page decides.
     Counts: 100 images of 480 x 640. Groups: the kind of room, which the names begin with.
     Units: metres; 0 where not measured. Pixels that mask_invalid or mask_transp (glass) mark with 0 do not count.
     Camera: calib is the transposed camera matrix; its principal point is moved by half a pixel, since the official

@@ -22,7 +22,8 @@ class IBimsPNG(Pictures):
     Source: ibims1_core_raw.zip (mediatum.ub.tum.de/1455541), as downloaded or unpacked.
     Layout: `imagelist.txt`, and `rgb`, `depth`, `mask_invalid`, `mask_transp`, each with `<name>.png`, at the root or
     below ibims1_core_raw/.
-    Licence, groups and citation: as of `src.data.ibims.IBims`.
+    Licence: not looked up; the download page decides.
+    Groups and citation: as of `src.data.ibims.IBims`.
     Counts: 100 images of 480 x 640.
     Units: 16-bit PNG, 50 m / 65535, 0 where not measured. Pixels that a mask marks with 0 do not count.
     Camera: not read, though the archive has it per image.

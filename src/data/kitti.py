@@ -61,7 +61,7 @@ class KITTI(PublishedDataset):
     (cvlibs.net/datasets/kitti/raw_data.php), and data_depth_annotated.zip, `{train,val}/<drive>_sync/proj_depth/
     groundtruth/image_02/NNNNNNNNNN.png` (eval_depth.php), as downloaded or with train and val merged as in BTS's and
     Marigold's preparations. Marigold's kitti_eigen_split_test.tar holds both and no calibration.
-    Licence: not looked up; the download page decides.
+    Licence: CC BY-NC-SA 3.0, by the site.
     Counts: D. Eigen's list has 697 frames of 28 recordings; 45 have no annotated depth, which leaves 652. Groups: the
     recordings. The list comes with this package, since no download holds it.
     Units: 16-bit PNG, 1/256 m, 0 where not measured. Images are of 5 sizes from 370 x 1224 to 376 x 1241.

@@ -14,7 +14,7 @@ class KITTISelection(PublishedDataset):
     Source: data_depth_selection.zip (cvlibs.net/datasets/kitti/eval_depth.php), as downloaded or unpacked.
     Layout: `image/<drive>_sync_image_NNNNNNNNNN_image_0X.png`, `groundtruth_depth/<drive>_sync_groundtruth_depth_
     NNNNNNNNNN_image_0X.png` and `intrinsics/<image>.txt`, at the root or below depth_selection/val_selection_cropped.
-    Licence: not looked up; the download page decides.
+    Licence: CC BY-NC-SA 3.0, by the site.
     Counts: 1000 images of 352 x 1216, of both colour cameras. Groups: the recordings. This is not the set of 161 images
     that the MiDaS paper reports.
     Units: 16-bit PNG, 1/256 m, 0 where not measured.

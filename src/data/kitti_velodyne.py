@@ -26,7 +26,7 @@ class KITTIVelodyne(PublishedDataset):
     Source: the raw recordings, `<date>/<drive>_sync/image_02/data/NNNNNNNNNN.png` and `velodyne_points/data/
     NNNNNNNNNN.bin` with `<date>/calib_cam_to_cam.txt` and `calib_velo_to_cam.txt` (cvlibs.net/datasets/kitti/
     raw_data.php). The list comes with this package.
-    Licence: as of `src.data.kitti.KITTI`.
+    Licence: CC BY-NC-SA 3.0, by the site.
     Counts: 697 images of 28 recordings, of 5 sizes from 370 x 1224 to 376 x 1241. Groups: the recordings.
     Units: a sweep is rows of float32 (x, y, z, reflectance), metres. A point in front of the laser (x >= 0) falls on
     the pixel (round(u) - 1, round(v) - 1), halves to even, of its projection (u, v) through P_rect_02 R_rect_00

@@ -37,10 +37,12 @@ class _NYUPictures(PublishedDataset):
 class NYUMarigold(_NYUPictures):
     """The 654 test images of NYU Depth v2 as Marigold distributes them: nyu_labeled_extracted.tar, or unpacked.
 
+    Source: nyuv2/nyu_labeled_extracted.tar (share.phys.ethz.ch/~pf/bingkedata/marigold/evaluation_dataset).
     Layout: `test/<scene>/rgb_NNNN.png`, `depth_NNNN.png` (as measured, used here) and `filled_NNNN.png` (filled in, not
     used), NNNN the official number. The archive may hold training images too, which are not looked at.
-    Licence, camera and citation: see `src.data.nyu.NYU`; preparation by B. Ke et al., "Repurposing
-    Diffusion-Based Image Generators for Monocular Depth Estimation", CVPR 2024.
+    Licence: none stated by the site of NYU Depth v2.
+    Camera and citation: see `src.data.nyu.NYU`; preparation by B. Ke et al., "Repurposing Diffusion-Based Image
+    Generators for Monocular Depth Estimation", CVPR 2024.
     Counts: 654 images of 480 x 640. Groups: the name of the scene without its number.
     Units: 16-bit PNG, millimetres; depths that the .mat holds as float32 are thus rounded.
     Crop: Eigen's. Range: 1e-3 to 10 m.
@@ -75,8 +77,9 @@ class NYUBTS(_NYUPictures):
     official_splits.zip. Predictions differ from those on the official images: the colour images are JPEGs whose border
     (all but rows 7:474 and columns 7:632) is black.
     Layout: `<scene type>/rgb_NNNNN.jpg` and `sync_depth_NNNNN.png`, NNNNN the official number less one.
-    Licence, camera and citation: see `src.data.nyu.NYU`; preparation by J. H. Lee et al., "From Big to Small:
-    Multi-Scale Local Planar Guidance for Monocular Depth Estimation", arXiv 1907.10326.
+    Licence: none stated by the site of NYU Depth v2.
+    Camera and citation: see `src.data.nyu.NYU`; preparation by J. H. Lee et al., "From Big to Small: Multi-
+    Scale Local Planar Guidance for Monocular Depth Estimation", arXiv 1907.10326.
     Counts: 654 images of 480 x 640. Groups: the scene type.
     Units: 16-bit PNG, millimetres rounded down, from the measured depth (`rawDepths`).
     Crop: Eigen's. Range: 1e-3 to 10 m.

@@ -11,7 +11,8 @@ class SUNRGBDZoe(Pictures):
 
     Source: not public; ZoeDepth's loader shows the layout only. For the official files see `src.data.sunrgbd.SUNRGBD`.
     Layout: `rgb/rgb/<name>.jpg` and `gt/gt/<name>.png`.
-    Licence and citation: as of `src.data.sunrgbd.SUNRGBD`.
+    Licence: none stated by the site of SUN RGB-D.
+    Citation: as of `src.data.sunrgbd.SUNRGBD`.
     Counts: 5050 images by ZoeDepth's paper. No groups.
     Units: 16-bit PNG divided by 1000; whether its bits were rotated back is unknown.
     Camera: none in these files.
@@ -44,7 +45,8 @@ class SUNRGBDResized(Pictures):
     Source: SUNRGBD-test_images.tgz and its depth maps (github.com/ankurhanda/sunrgbd-meta-data), unpacked and renamed
     as Depth Anything's loader expects; that the paper used this pack is inferred from its names and divisor.
     Layout: `rgb/img-NNNNNN.jpg` and `depth/<N>.png`, N without leading zeros.
-    Licence and citation: as of `src.data.sunrgbd.SUNRGBD`.
+    Licence: none stated by the site of SUN RGB-D.
+    Citation: as of `src.data.sunrgbd.SUNRGBD`.
     Counts: 5050 images. No groups.
     Units: 16-bit PNG divided by 10,000. The stored numbers are eight times the millimetres, so these depths are 1.25
     times too small, and images are resized unevenly: numbers on this variant compare with no other.

@@ -14,7 +14,9 @@ from src.data.texture import Noise, render
 class Synthetic(DepthDataset):
     """Ray-cast rooms and streets of textured planes, boxes and spheres in sunlight: nothing measured, nothing guessed.
 
-    Source: computed. Licence: that of this package. Counts: as many images as asked for.
+    Source: computed.
+    Licence: that of this package.
+    Counts: as many images as asked for.
     Units: z-depth in metres, exact to float32 rounding, at pixel centres; the sky has none.
     Camera: perspective, without distortion; its focal length varies from image to image.
     Edges: occlusion boundaries, one pixel wide, on the nearer surface, up to the farthest depth of the range.

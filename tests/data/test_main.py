@@ -1,9 +1,11 @@
 import json
+import re
 
 import pytest
 from PIL import Image
 
-from src.data.__main__ import CONF, main
+from src.data.__main__ import CONF, _all_arguments, main
+from src.data.sources import source_of
 
 
 @pytest.fixture
@@ -24,8 +26,29 @@ def test_the_list_names_every_variant_once_with_count_licence_and_readiness(caps
     assert rows["da2k"].split()[1:3] == ["-", "ready"]
     assert rows["sample"].split()[2] == "ready"
     assert rows["folder"].split()[2] == "yours"
+    built_in = {"sample", "synthetic", "synthetic_small"}
+    size = r"(size unknown|[\d.]+ GB)"
+    for name in rows.keys() - built_in - {"folder"}:
+        assert re.search(rf" \[(fetch, {size}|by hand, {size}: fetch tells the steps)\]$", rows[name]), rows[name]
+    assert rows["ddad_zoedepth"].endswith(" [by hand, 257 GB: fetch tells the steps]")
+    sheets = [sheet for sheet in out.split("\n\n") if sheet]
+    assert [s for s in sheets if "\n  Licence: " not in s or "\n  Source: " not in s] == []
     assert "  Licence: CC BY-SA 3.0." in out
     assert "  Source: DA-2K.zip (huggingface.co/datasets/depth-anything/DA-2K), as downloaded or unpacked." in out
+
+
+def test_the_list_takes_the_folder_of_all_sets_and_nothing_else(capsys):
+    assert main(["list", "model=midas"]) == 1
+    assert capsys.readouterr().err.startswith("error: expected nothing but paths.data_dir=<folder of all data sets>")
+
+
+def test_the_steps_of_every_variant_name_its_own_places(capsys, tmp_path):
+    for name, arguments in _all_arguments(CONF, [f"paths.data_dir={tmp_path}"]).items():
+        source = source_of(name)
+        places = [*source.steps, *(file.to for file in source.files)] if source else []
+        assert all(place.format(**arguments) for place in places), name
+    assert main(["fetch", "data=vkitti2_zoedepth", f"paths.data_dir={tmp_path}"]) == 1
+    assert f"the numbers to compare with at {tmp_path}/vkitti2/test.txt" in capsys.readouterr().err
 
 
 def test_verify_counts_decodes_and_writes_a_page(capsys, da2k, tmp_path):
