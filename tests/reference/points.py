@@ -47,11 +47,11 @@ def best_scale(p, g, w):
 
 
 def best_scale_and_shift(p, g, w):
-    """Every anchor point is tried with every ratio."""
+    """Every anchor point is tried with every ratio, and with 0 for points that are all in one place."""
     best = (np.inf, None, None)
     for anchor in range(len(p)):
         x, y = p - p[anchor], g - g[anchor]
-        for s in (y / np.where(x == 0, np.nan, x)).ravel():
+        for s in (0.0, *(y / np.where(x == 0, np.nan, x)).ravel()):
             if np.isfinite(s):
                 loss = np.sum(w[:, None] * np.abs(s * x - y))
                 best = min(best, (loss, s, anchor), key=lambda entry: entry[0])

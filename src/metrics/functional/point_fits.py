@@ -17,6 +17,8 @@ _SCALES, _ROUNDS = 64, 4
 """Scales tried at once, and how often their range is narrowed, before anchors are compared exactly."""
 _ANCHORS_AT_ONCE = 256
 """Bounds memory."""
+_ROUNDING = 1e-12
+"""Of the largest coordinate: distances smaller than that are none."""
 
 
 def shift(points: Points, target: Points, weight: Weight) -> Float[Tensor, " 3"]:
@@ -63,12 +65,12 @@ def _possible_anchors(points: Points, target: Points, weight: Weight) -> Bool[Te
     """
     spread = _sums_of_distances(points.mT, weight).sum(0)
     possible = torch.ones_like(weight, dtype=torch.bool)
-    if spread.min() == 0:
+    if spread.min() <= _ROUNDING * weight.sum() * points.abs().max():  # all in one place: no scale is too far
         return possible
     middle = torch.stack([_medians(values, weight) for values in (points, target)])
     guess = scale(points - middle[0], target - middle[1], weight)
     least = _objectives(points, target, weight, guess[None]).min()
-    rounding = 1e-12 * weight.sum() * target.abs().max()
+    rounding = _ROUNDING * weight.sum() * target.abs().max()
     reach = 2 * (least + rounding) / spread.min()
     low, high = guess - reach, guess + reach
     for _ in range(_ROUNDS):
