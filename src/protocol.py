@@ -1,7 +1,6 @@
 """EvalProtocol: a published way to score, as a versioned object."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final, Literal
@@ -20,10 +19,8 @@ from src.core.sample import Sample
 from src.metrics.base import DepthMetric
 from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
-from src.metrics.depth import PixelMetric
+from src.metrics.depth import PixelMetric, pixel_errors
 from src.metrics.functional.depth_bins import EDGES, depth_bins
-from src.metrics.functional.formula import Accumulator, Formula
-from src.metrics.functional.residuals import Residuals, residuals
 from src.metrics.per_image import PerImage
 from src.records.table import Scored
 
@@ -217,21 +214,17 @@ class EvalProtocol:
         """Take every error, good or bad, of images of which arithmetic on single pixels needs `values` and `pixels`."""
         fit = self.alignment.fit(*((prediction, sample) if self.alignment.needs_grid else (values, pixels)))
 
-        @functools.cache
-        def on_pixels() -> Comparison:
-            return Comparison(self._apply(values, pixels, fit), pixels)
-
-        @functools.cache
-        def on_grid() -> Comparison:
-            return on_pixels() if pixels is sample else Comparison(self._apply(prediction, sample, fit), sample)
-
-        errors, bins = self._summed(values, pixels, fit, is_packed=pixels is not sample)
-        for metric in self.metrics:
-            if metric.name not in errors:
-                errors[metric.name] = metric.per_image(on_pixels() if isinstance(metric, PixelMetric) else on_grid())
+        on_pixels = Comparison(self._apply(values, pixels, fit), pixels)
+        on_grid = on_pixels
+        if pixels is not sample and not all(isinstance(metric, PixelMetric) for metric in self.metrics):
+            on_grid = Comparison(self._apply(prediction, sample, fit), sample)
+        bins = depth_bins(on_pixels.once(pixel_errors)) if self.depth_edges else fit.scale.new_zeros(2, 0, len(sample))
         return Scores(
-            errors={name: errors[name] for name in self.metric_names},
-            weights={metric.name: metric.weight(on_grid()) for metric in self.metrics if metric.mean_over != "images"},
+            errors={
+                metric.name: metric.per_image(on_pixels if isinstance(metric, PixelMetric) else on_grid)
+                for metric in self.metrics
+            },
+            weights={metric.name: metric.weight(on_grid) for metric in self.metrics if metric.mean_over != "images"},
             status=torch.where(masked.all_finite(values.values, pixels.valid), int(Status.OK), int(Status.FAILED)),
             valid_pixels=masked.count(pixels.valid),
             scale=fit.scale,
@@ -239,26 +232,6 @@ class EvalProtocol:
             depth_pixels=bins[0].T.long(),
             depth_abs_rel=(bins[1] / bins[0]).T,
         )
-
-    def _summed(
-        self, values: Prediction, pixels: Sample, fit: Fit, *, is_packed: bool
-    ) -> tuple[dict[str, Float[Tensor, " b"]], Float[Tensor, "2 k b"]]:
-        """Take the errors that are made of sums over pixels, and the sums by depth; of packed images piece by piece."""
-        formulas = {metric.name: metric.formula for metric in self.metrics if isinstance(metric, PixelMetric)}
-        errors = Accumulator({name: formula for name, formula in formulas.items() if isinstance(formula, Formula)})
-        bins = []
-        pilot = None
-        in_pieces = is_packed and self.alignment.applies_to_pixels
-        for part, truth in packing.pieces(values, pixels) if in_pieces else [(values, pixels)]:
-            aligned = self._apply(part, truth, fit).depth
-            if is_packed:
-                piece = Residuals(aligned.flatten(1), truth.depth.flatten(1).double(), pilot=pilot)
-                pilot = piece.origin
-            else:
-                piece = residuals(aligned, truth.depth, truth.valid)
-            errors.add(piece)
-            bins.append(depth_bins(piece) if self.depth_edges else piece.depth.new_zeros(2, 0, len(piece.depth)))
-        return errors.compute(), torch.stack(bins).sum(0)
 
     def _measure_packed(self, prediction: Prediction, sample: Sample) -> Scores:
         values, pixels = packing.valid_pixels(prediction, sample)

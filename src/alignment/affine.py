@@ -15,7 +15,7 @@ from src.alignment.functional import affine, disparity
 from src.alignment.functional.scale import ratio_of_medians
 from src.alignment.selection import Selected, Selection
 from src.alignment.weighting import Weighting
-from src.core import masked, packing
+from src.core import masked
 from src.core.aligned import Fit, FittedIn
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace, Prediction
@@ -88,15 +88,8 @@ class AffineAlignment(Alignment):
 
     def fit(self, prediction: Prediction, sample: Sample) -> Fit:
         """See the base class."""
-        if self.fit_on is None and Solver(self.solver) is Solver.LEAST_SQUARES:
-            moments = [
-                affine.moments(*self._maps(part, pixels), *self._weight(pixels.depth))
-                for part, pixels in packing.pieces(prediction, sample)
-            ]
-            scale, shift = affine.line(affine.merged(moments))
-        else:
-            values, depth, valid = self.fitted(prediction, sample)
-            scale, shift = self.solved_by(values, self.true(depth, valid), valid, *self._weight(depth))
+        values, depth, valid = self.fitted(prediction, sample)
+        scale, shift = self.solved_by(values, self.true(depth, valid), valid, *self._weight(depth))
         return Fit(scale=scale, shift=shift)
 
     def fitted(self, prediction: Prediction, sample: Sample) -> Selected:
@@ -105,9 +98,6 @@ class AffineAlignment(Alignment):
         if self.fit_on is None:
             return values, sample.depth, sample.valid
         return self.fit_on.select(values, sample.depth, sample.valid)
-
-    def _maps(self, prediction: Prediction, sample: Sample) -> tuple[Map, Map, Mask]:
-        return self.predicted(prediction), self.true(sample.depth, sample.valid), sample.valid
 
     def _weight(self, depth: Map) -> tuple[Map, ...]:
         weight = Weighting(self.weighting).weights(depth)
@@ -189,11 +179,6 @@ class AffineDisparity(AffineAlignment):
     def __post_init__(self) -> None:
         super().__post_init__()
         disparity.parse_floor(self.floor)
-
-    @property
-    def applies_to_pixels(self) -> bool:
-        """See the base class; false where the floor depends on the deepest true pixel."""
-        return disparity.parse_floor(self.floor) is not disparity.Floor.DEEPEST_TARGET
 
     def predicted(self, prediction: Prediction) -> Map:
         """Return predicted disparity."""

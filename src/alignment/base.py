@@ -35,11 +35,6 @@ class Alignment(abc.ABC):
         """Whether `fit` depends on where pixels are, not only on their values."""
         return False
 
-    @property
-    def applies_to_pixels(self) -> bool:
-        """Whether `apply` needs to know of an image no more than its fit, so that pixels may come in pieces."""
-        return True
-
     def supports(self, space: OutputSpace) -> bool:
         """Whether predictions of `space` may be aligned this way."""
         return space.can_be_scored_as(self.assumes)

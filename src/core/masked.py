@@ -21,14 +21,17 @@ def count(valid: Mask) -> Int[Tensor, " b"]:
     return valid.flatten(1).view(torch.uint8).sum(1, dtype=torch.int32).long()
 
 
-def filled(values: Map, valid: Mask, fill: float) -> Map:
-    """The values with `fill` outside the mask; the values themselves where an image on the CPU is valid throughout.
+def is_known_full(valid: Mask) -> bool:
+    """Whether every pixel is valid; false on an accelerator, where looking would wait for it.
 
     Selecting takes as long on the CPU as five arithmetic operations, and packed pixels are all valid.
     """
-    if valid.device.type == "cpu" and count(valid).sum() == valid.numel():
-        return values
-    return torch.where(valid, values, fill)
+    return valid.device.type == "cpu" and bool(count(valid).sum() == valid.numel())
+
+
+def filled(values: Map, valid: Mask, fill: float) -> Map:
+    """The values with `fill` outside the mask; the values themselves where the mask is known to be full."""
+    return values if is_known_full(valid) else torch.where(valid, values, fill)
 
 
 def total(values: Map, valid: Mask) -> PerImage:

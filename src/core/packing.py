@@ -5,7 +5,7 @@ laser covers a twentieth of the image. It also makes every digit independent of 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -15,9 +15,8 @@ import torch
 from src.core.prediction import Prediction
 from src.core.sample import Sample
 
-PIECE: Final = 131072
-"""Pixels, a megabyte as float64. Larger ones leave the cache before the next operation needs them, and smaller ones
-cost more in calls than in arithmetic."""
+WORTH_A_THREAD: Final = 32768
+"""Pixels of an image below which torch computes on one thread whatever it may use."""
 
 T = TypeVar("T")
 
@@ -25,10 +24,11 @@ T = TypeVar("T")
 def side_by_side(function: Callable[[Prediction, Sample], T], images: Sequence[tuple[Prediction, Sample]]) -> list[T]:
     """Apply a function to every image, on as many threads as torch may use; in order.
 
-    Images on threads wait for each other once, pixels on threads after every operation; so each thread computes alone.
+    Images on threads wait for each other once, pixels on threads after every operation. So each thread computes alone,
+    also where there is one image only: how many share a sum decides on its last digit.
     """
     threads = torch.get_num_threads()
-    if min(threads, len(images)) < 2 or images[0][1].valid.numel() < PIECE // 4:
+    if threads == 1 or images[0][1].valid.numel() < WORTH_A_THREAD:
         return [function(*image) for image in images]
     inference = torch.is_inference_mode_enabled()  # a property of the thread
 
@@ -78,27 +78,6 @@ def valid_pixels(prediction: Prediction, sample: Sample) -> tuple[Prediction, Sa
         group=sample.group,
     )
     return dataclasses.replace(prediction, values=pick(prediction.values), intrinsics=None, uncertainty=None), pixels
-
-
-def pieces(prediction: Prediction, pixels: Sample) -> Iterator[tuple[Prediction, Sample]]:
-    """Return what `valid_pixels` made, `PIECE` pixels at a time; on an accelerator and of a real image the whole.
-
-    Args:
-        prediction: of an image of size (1, n).
-        pixels: that image, all valid.
-    """
-    n = pixels.size[1]
-    if pixels.depth.device.type != "cpu" or pixels.size[0] > 1 or n <= PIECE:
-        yield prediction, pixels
-        return
-    full = pixels
-    for depth, values in zip(
-        torch.split(pixels.depth, PIECE, 3), torch.split(prediction.values, PIECE, 3), strict=True
-    ):
-        k = depth.shape[-1]
-        if k != full.size[1]:
-            full = dataclasses.replace(pixels, image=pixels.image[..., :k], depth=depth, valid=pixels.valid[..., :k])
-        yield dataclasses.replace(prediction, values=values), dataclasses.replace(full, depth=depth)
 
 
 def _one_prediction(prediction: Prediction, i: int) -> Prediction:

@@ -1,6 +1,7 @@
 """Depth errors as metrics; the maths is in `src.metrics.functional.depth`."""
 
 import abc
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,10 +18,7 @@ def pixel_errors(pair: Comparison) -> Residuals:
 
 
 class PixelMetric(DepthMetric):
-    """An error over the valid pixels. A subclass names its formula over their residuals.
-
-    Where that is a `Formula`, made of sums, a protocol takes an image piece by piece; it gives the same.
-    """
+    """An error over the valid pixels. A subclass names its formula over their residuals."""
 
     higher_is_better = False
 
@@ -184,7 +182,7 @@ class Delta1(PixelMetric):
     name = "delta1"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(F.delta(1.25))
+    formula = staticmethod(partial(F.delta, threshold=1.25))
 
 
 class Delta2(PixelMetric):
@@ -193,7 +191,7 @@ class Delta2(PixelMetric):
     name = "delta2"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(F.delta(1.25**2))
+    formula = staticmethod(partial(F.delta, threshold=1.25**2))
 
 
 class Delta3(PixelMetric):
@@ -202,7 +200,7 @@ class Delta3(PixelMetric):
     name = "delta3"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(F.delta(1.25**3))
+    formula = staticmethod(partial(F.delta, threshold=1.25**3))
 
 
 class DeltaHalf(PixelMetric):
@@ -211,7 +209,7 @@ class DeltaHalf(PixelMetric):
     name = "delta_half"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(F.delta(1.25**0.5))
+    formula = staticmethod(partial(F.delta, threshold=1.25**0.5))
 
 
 class Delta105(PixelMetric):
@@ -220,7 +218,7 @@ class Delta105(PixelMetric):
     name = "delta_1p05"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(F.delta(1.05))
+    formula = staticmethod(partial(F.delta, threshold=1.05))
 
 
 class Delta110(PixelMetric):
@@ -229,7 +227,7 @@ class Delta110(PixelMetric):
     name = "delta_1p10"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(F.delta(1.10))
+    formula = staticmethod(partial(F.delta, threshold=1.10))
 
 
 class Tau(PixelMetric):
@@ -238,7 +236,7 @@ class Tau(PixelMetric):
     name = "tau"
     unit = "fraction"
     higher_is_better = True
-    formula = staticmethod(F.delta(1.03))
+    formula = staticmethod(partial(F.delta, threshold=1.03))
 
 
 class DeltaAUC(PixelMetric):

@@ -5,9 +5,7 @@ In every function: `prediction` x and `target` y are (b, 1, h, w), `valid` selec
 without a valid pixel, or with a non-finite value on one, gives NaN. A negative scale is returned as it is.
 """
 
-import dataclasses
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -23,24 +21,6 @@ _CONSTANT = 1e-13
 _HALVINGS = 60
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
-    """What least squares need of the pixels of an image, and what of two parts of it makes that of both; (b,) float64.
-
-    Attributes:
-        mass: sum of w.
-        mean_x, mean_y: weighted means; arbitrary where the mass is 0.
-        spread: sum of w (x - mean_x)^2.
-        joint: sum of w (x - mean_x) (y - mean_y).
-    """
-
-    mass: PerImage
-    mean_x: PerImage
-    mean_y: PerImage
-    spread: PerImage
-    joint: PerImage
-
-
 def least_squares(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> tuple[PerImage, PerImage]:
     """Minimise sum w (s x + t - y)^2 in closed form.
 
@@ -51,50 +31,17 @@ def least_squares(prediction: Map, target: Map, valid: Mask, weight: Map | None 
         Scale and shift. Constant prediction or one pixel: s = 0, t = weighted mean of y, which is the same fitted
         value on V as any other minimiser. All-equal target: s = 0, t = y.
     """
-    return line(moments(prediction, target, valid, weight))
-
-
-def moments(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> Moments:
-    """Return the moments of the valid pixels of each image."""
     x, y = prediction.double(), target.double()
     mass = masked.count(valid).double() if weight is None else masked.total(weight, valid)
-    mean_x, mean_y = (
-        masked.total(values if weight is None else values * weight, valid) / mass.where(mass != 0, 1.0)
-        for values in (x, y)
-    )
+    mean_x, mean_y = (masked.total(values if weight is None else values * weight, valid) / mass for values in (x, y))
     # zero outside V, so that there it multiplies nothing
     dx = masked.filled(x - _per_pixel(mean_x), valid, 0.0)
     weighted = dx if weight is None else masked.filled(dx * weight, valid, 0.0)
     dy = masked.filled(y - _per_pixel(mean_y), valid, 0.0)
-    spread, joint = ((weighted * d).flatten(1).sum(1) for d in (dx, dy))
-    return Moments(mass=mass, mean_x=mean_x, mean_y=mean_y, spread=spread, joint=joint)
-
-
-def merged(parts: Sequence[Moments]) -> Moments:
-    """Return the moments of images out of those of their parts, without a loss of digits. Chan et al. 1983."""
-    if len(parts) == 1:
-        return parts[0]
-    mass, mean_x, mean_y, spread, joint = (
-        torch.stack([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(Moments)
-    )
-    total = mass.sum(0)
-    x, y = ((mass * mean).sum(0) / total for mean in (mean_x, mean_y))
-    off_x, off_y = mean_x - x, mean_y - y
-    return Moments(
-        mass=total,
-        mean_x=x,
-        mean_y=y,
-        spread=(spread + mass * off_x * off_x).sum(0),
-        joint=(joint + mass * off_x * off_y).sum(0),
-    )
-
-
-def line(found: Moments) -> tuple[PerImage, PerImage]:
-    """Return scale and shift of the least-squares line; see `least_squares`."""
-    variance, covariance = found.spread / found.mass, found.joint / found.mass
-    is_constant = variance <= (_CONSTANT * found.mean_x) ** 2
+    variance, covariance = (torch.einsum("bcij,bcij->b", weighted, d) / mass for d in (dx, dy))
+    is_constant = variance <= (_CONSTANT * mean_x) ** 2
     scale = torch.where(is_constant, 0.0, covariance / variance)
-    return scale, found.mean_y - scale * found.mean_x
+    return scale, mean_y - scale * mean_x
 
 
 def least_absolute(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> tuple[PerImage, PerImage]:

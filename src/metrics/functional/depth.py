@@ -6,89 +6,74 @@ and e = ln p - ln g. Every function takes the `Residuals` of a batch, which hold
 prediction p <= 0 has no logarithm: the errors in e are then not finite, and p counts as outside every ratio threshold.
 (Evaluators that do not clip count a negative p as inside, since both ratios are then below 1.)
 
-All but two are made of sums over pixels (`Formula`): what is written below is the error out of n and those sums.
-
 Where papers give one name to two formulas, each formula has its own name here.
 """
 
-import functools
 import math
 
 import torch
 
 from src.core import masked
-from src.metrics.functional import sums
-from src.metrics.functional.formula import Formula, of_sums
 from src.metrics.functional.residuals import PerImage, Pixels, Residuals
 
 
-@of_sums(sums.abs_relative)
-def abs_rel(n: PerImage, total: PerImage) -> PerImage:
+def abs_rel(errors: Residuals) -> PerImage:
     """Absolute relative error: mean of abs(p - g) / g. Fraction, lower is better. Eigen et al. 2014."""
-    return total / n
+    return errors.mean(errors.abs_relative)
 
 
-@of_sums(sums.abs_relative_moge)
-def abs_rel_moge(n: PerImage, total: PerImage) -> PerImage:
+def abs_rel_moge(errors: Residuals) -> PerImage:
     """Absolute relative error of MoGe: mean of abs(p - g) / (g + 1e-6 m). Fraction, lower is better.
 
     Wang et al. 2025 (MoGe).
     """
-    return total / n
+    return errors.mean_abs(errors.difference / (errors.target + 1e-6))
 
 
-@of_sums(sums.square_over_target)
-def sq_rel(n: PerImage, total: PerImage) -> PerImage:
+def sq_rel(errors: Residuals) -> PerImage:
     """Squared relative error: mean of (p - g)^2 / g. Metres, lower is better. Eigen et al. 2014, as in their code."""
-    return total / n
+    return errors.mean_product(errors.difference, errors.relative)
 
 
-@of_sums(sums.square_relative)
-def sq_rel_kitti(n: PerImage, total: PerImage) -> PerImage:
+def sq_rel_kitti(errors: Residuals) -> PerImage:
     """Squared relative error of the KITTI devkit: mean of (p - g)^2 / g^2. Fraction, lower is better."""
-    return total / n
+    return errors.mean_square(errors.relative)
 
 
-@of_sums(sums.abs_difference)
-def mae(n: PerImage, total: PerImage) -> PerImage:
+def mae(errors: Residuals) -> PerImage:
     """Mean absolute error: mean of abs(p - g). Metres, lower is better."""
-    return total / n
+    return errors.mean_abs(errors.difference)
 
 
-@of_sums(sums.square_difference)
-def rmse(n: PerImage, total: PerImage) -> PerImage:
+def rmse(errors: Residuals) -> PerImage:
     """Root mean squared error: sqrt(mean((p - g)^2)). Metres, lower is better. Eigen et al. 2014."""
-    return (total / n).sqrt()
+    return errors.mean_square(errors.difference).sqrt()
 
 
-@of_sums(sums.square_log)
-def rmse_log(n: PerImage, total: PerImage) -> PerImage:
+def rmse_log(errors: Residuals) -> PerImage:
     """Root mean squared logarithmic error: sqrt(mean(e^2)). Dimensionless, lower is better. Eigen et al. 2014.
 
     The natural logarithm; `rmse_log10` is the decimal one.
     """
-    return (total / n).sqrt()
+    return errors.mean_square(errors.log_ratio).sqrt()
 
 
-@of_sums(sums.square_log)
-def rmse_log10(n: PerImage, total: PerImage) -> PerImage:
+def rmse_log10(errors: Residuals) -> PerImage:
     """Root mean squared decimal logarithmic error: sqrt(mean(e^2)) / ln 10. Dimensionless, lower is better.
 
     What Metric3D's released evaluator calls rmse_log (Yin et al. 2023).
     """
-    return (total / n).sqrt() / math.log(10)
+    return rmse_log(errors) / math.log(10)
 
 
-@of_sums(sums.abs_log)
-def log10(n: PerImage, total: PerImage) -> PerImage:
+def log10(errors: Residuals) -> PerImage:
     """Mean absolute decimal logarithmic error: mean of abs(e) / ln 10. Dimensionless, lower is better."""
-    return total / n / math.log(10)
+    return log_mae(errors) / math.log(10)
 
 
-@of_sums(sums.abs_log)
-def log_mae(n: PerImage, total: PerImage) -> PerImage:
+def log_mae(errors: Residuals) -> PerImage:
     """Mean absolute logarithmic error: mean of abs(e). Dimensionless, lower is better. Spencer et al. 2022 (MDEC)."""
-    return total / n
+    return errors.mean_abs(errors.log_ratio)
 
 
 def median_log(errors: Residuals) -> PerImage:
@@ -99,63 +84,53 @@ def median_log(errors: Residuals) -> PerImage:
     return 100 * _median(errors.log_ratio, errors).abs()
 
 
-@of_sums(sums.shifted_log, sums.square_shifted_log)
-def silog(n: PerImage, total: PerImage, squares: PerImage) -> PerImage:
+def silog(errors: Residuals) -> PerImage:
     """Scale-invariant logarithmic error: 100 sqrt(mean(e^2) - mean(e)^2). Percent, lower is better.
 
-    Evaluated with e reckoned from its value at one pixel, which changes nothing but the rounding: the spread loses at
-    most n 1e-16 of itself, however large the common offset is. KITTI depth benchmark; Lee et al. 2019 (BTS).
+    Evaluated around the mean of e, which is the same and cannot turn negative by rounding. KITTI depth benchmark; Lee
+    et al. 2019 (BTS).
     """
-    return 100 * _variance(n, total, squares).sqrt()
+    return 100 * errors.log_variance.sqrt()
 
 
-@of_sums(sums.shifted_log, sums.square_shifted_log)
-def silog_log10(n: PerImage, total: PerImage, squares: PerImage) -> PerImage:
+def silog_log10(errors: Residuals) -> PerImage:
     """Scale-invariant decimal logarithmic error: sqrt(mean(e^2) - mean(e)^2) / ln 10. Dimensionless, lower is better.
 
     What Metric3D's released evaluator calls silog (Yin et al. 2023); no factor 100.
     """
-    return _variance(n, total, squares).sqrt() / math.log(10)
+    return errors.log_variance.sqrt() / math.log(10)
 
 
-@of_sums(sums.shifted_log, sums.square_shifted_log)
-def silog_std(n: PerImage, total: PerImage, squares: PerImage) -> PerImage:
+def silog_std(errors: Residuals) -> PerImage:
     """Scale-invariant logarithmic error as a sample deviation: 100 sqrt(sum((e - mean(e))^2) / (n - 1)).
 
     Percent, lower is better. A single pixel has no spread: 0. Piccinelli et al. 2024 (UniDepth).
     """
-    return 100 * (_variance(n, total, squares) * (n / (n - 1).clamp_min(1))).sqrt()
+    return 100 * (errors.log_variance * (errors.n / (errors.n - 1).clamp_min(1))).sqrt()
 
 
-@of_sums(sums.shifted_log, sums.square_shifted_log, sums.log)
-def silog_half(n: PerImage, total: PerImage, squares: PerImage, unshifted: PerImage) -> PerImage:
+def silog_half(errors: Residuals) -> PerImage:
     """Half scale-invariant logarithmic error: sqrt(mean(e^2) - mean(e)^2 / 2). Dimensionless, lower is better.
 
     Eigen et al. 2014 train with it; Depth Anything V2's metric models are scored with it under the name `silog`.
     """
-    return (_variance(n, total, squares) + (unshifted / n).square() / 2).sqrt()
+    return (errors.log_variance + errors.mean(errors.log_ratio).square() / 2).sqrt()
 
 
-def _variance(n: PerImage, total: PerImage, squares: PerImage) -> PerImage:
-    return (squares / n - (total / n).square()).clamp_min(0)
-
-
-@of_sums(sums.abs_inverse_difference)
-def i_mae(n: PerImage, total: PerImage) -> PerImage:
+def i_mae(errors: Residuals) -> PerImage:
     """Mean absolute error of disparity: mean of abs(1/p - 1/g). 1/m, lower is better.
 
     The KITTI benchmark prints 1/km: 1000 times as much.
     """
-    return total / n
+    return errors.mean_abs(errors.inverse_difference)
 
 
-@of_sums(sums.square_inverse_difference)
-def i_rmse(n: PerImage, total: PerImage) -> PerImage:
+def i_rmse(errors: Residuals) -> PerImage:
     """Root mean squared error of disparity: sqrt(mean((1/p - 1/g)^2)). 1/m, lower is better.
 
     The KITTI benchmark prints 1/km: 1000 times as much.
     """
-    return (total / n).sqrt()
+    return errors.mean_square(errors.inverse_difference).sqrt()
 
 
 def ssi_trimmed_mae(errors: Residuals) -> PerImage:
@@ -174,7 +149,7 @@ def ssi_trimmed_mae(errors: Residuals) -> PerImage:
 
 def _robustly_normalised(values: Pixels, errors: Residuals) -> Pixels:
     offset = values - _median(values, errors)[:, None]
-    deviation = torch.where(errors.mask, offset.abs(), 0.0).sum(1, keepdim=True) / errors.n[:, None]
+    deviation = errors.mean(torch.where(errors.mask, offset.abs(), 0.0))[:, None]
     return torch.where(deviation == 0, 0.0, offset / deviation)
 
 
@@ -182,33 +157,32 @@ def _median(values: Pixels, errors: Residuals) -> PerImage:
     return masked.median(values[:, None, None], errors.mask[:, None, None])
 
 
-def delta(threshold: float) -> Formula:
+def delta(errors: Residuals, *, threshold: float) -> PerImage:
     """Inlier share: fraction of pixels with max(p/g, g/p) strictly below `threshold`. Higher is better.
 
     Ladicky et al. 2014; Eigen et al. 2014.
     """
-
-    @of_sums(functools.partial(Residuals.count_below, threshold=threshold))
-    def share(n: PerImage, inliers: PerImage) -> PerImage:
-        return inliers / n
-
-    return share
+    return errors.count_within(threshold) / errors.n
 
 
-@of_sums(sums.count_above_125)
-def delta1_error(n: PerImage, outliers: PerImage) -> PerImage:
+def delta1_error(errors: Residuals) -> PerImage:
     """Outlier share: percentage of pixels with max(p/g, g/p) strictly above 1.25. Lower is better.
 
     Ranftl et al. 2022 (MiDaS), whose tables call it delta > 1.25, or delta1 for short.
     """
-    return 100 * outliers / n
+    return 100 * errors.count_beyond(1.25) / errors.n
 
 
-@of_sums(sums.area_under_inlier_curve)
-def delta_auc(n: PerImage, total: PerImage) -> PerImage:
+def delta_auc(errors: Residuals) -> PerImage:
     """Area under the inlier curve: 1/5 of the integral of delta(1.25^x) over x from 0.01 to 5. Higher is better.
 
     Fraction; 0.998 for a perfect prediction. The integral is the trapezoidal sum over 100 evenly spaced x. Piccinelli
     et al. 2024 (UniDepth).
     """
-    return total / n
+    x = torch.linspace(0.01, 5, 100, dtype=torch.float64, device=errors.target.device)
+    weights = torch.full_like(x, (5 - 0.01) / 99 / 5)
+    weights[0] = weights[-1] = weights[0] / 2
+    # a pixel is an inlier from the first threshold above its ratio on, and contributes all weights from there
+    remaining = torch.cat([weights.flip(0).cumsum(0).flip(0), weights.new_zeros(1)])
+    first = torch.bucketize(errors.worse_ratio, 1.25**x, right=True)
+    return errors.mean(torch.where(errors.mask, remaining[first], 0.0))

@@ -36,4 +36,4 @@ def _from(errors: Residuals, edge: float) -> Float[Tensor, "2 b"]:
     beyond = torch.ge(errors.target, edge, out=torch.empty_like(errors.target))
     if errors.valid is not None:  # there depth is 1
         beyond = beyond * errors.valid
-    return torch.stack([beyond.sum(1), (beyond * errors.abs_relative).sum(1)])
+    return torch.stack([beyond.sum(1), torch.einsum("bn,bn->b", beyond, errors.abs_relative)])

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from src.core import masked
+from src.core import counting, masked
 
 Map = Float[Tensor, "b 1 h w"]
 Pixels = Float[Tensor, "b n"]
@@ -22,13 +22,11 @@ class Residuals:
         depth: (b, n) predicted depth p in metres; 1 where not valid.
         target: (b, n) true depth g in metres, positive; 1 where not valid.
         valid: (b, n) the pixels that count; None for all.
-        pilot: (b,) some log ratio of the image, from which its spread is reckoned; None for that of the first pixel.
     """
 
     depth: Pixels
     target: Pixels
     valid: Bool[Tensor, "b n"] | None = None
-    pilot: PerImage | None = None
 
     @functools.cached_property
     def valid_count(self) -> PerImage:
@@ -69,19 +67,10 @@ class Residuals:
         return self.ratio.log()
 
     @functools.cached_property
-    def origin(self) -> PerImage:
-        """The pilot: a log ratio of the image, or 0 of an image without a valid pixel."""
-        if self.pilot is not None:
-            return self.pilot
-        if self.valid is None:
-            return self.log_ratio[:, 0]
-        return self.log_ratio.gather(1, self.valid.byte().argmax(1, keepdim=True)).squeeze(1)
-
-    @functools.cached_property
-    def shifted_log_ratio(self) -> Pixels:
-        """Log ratio less the pilot; 0 where not valid."""
-        shifted = self.log_ratio - self.origin[:, None]
-        return shifted if self.valid is None else torch.where(self.valid, shifted, 0.0)
+    def log_variance(self) -> PerImage:
+        """Mean of (e - mean(e))^2, (b,); NaN for an empty mask."""
+        centred = self.log_ratio - self.mean(self.log_ratio)[:, None]
+        return self.mean_square(centred if self.valid is None else torch.where(self.valid, centred, 0.0))
 
     @functools.cached_property
     def inverse_difference(self) -> Pixels:
@@ -93,11 +82,32 @@ class Residuals:
         """Larger of p/g and g/p; infinite for p <= 0, 1 where not valid."""
         return self.ratio.maximum(self.target / self.depth.clamp_min(0))
 
-    def count_below(self, threshold: float) -> PerImage:
-        """Number of valid pixels whose worse ratio is strictly below a threshold > 1, (b,)."""
-        # a comparison written as numbers is vectorised on the CPU, one that makes booleans is not
-        below = torch.lt(self.worse_ratio, threshold, out=torch.empty_like(self.worse_ratio)).sum(1)
-        return below if self.valid is None else below - (self._size - self.n)  # where not valid the ratio is 1
+    def mean(self, values: Pixels) -> PerImage:
+        """Mean over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
+        return values.sum(1) / self.n
+
+    def mean_abs(self, values: Pixels) -> PerImage:
+        """Mean magnitude over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
+        return self.mean(values.abs())
+
+    def mean_product(self, x: Pixels, y: Pixels) -> PerImage:
+        """Mean of x y over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
+        return torch.einsum("bn,bn->b", x, y) / self.n
+
+    def mean_square(self, values: Pixels) -> PerImage:
+        """Mean of the squares over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
+        # a norm is one pass on the CPU, where a product of a map with itself writes a second map
+        norm: Tensor = torch.linalg.vector_norm(values, dim=1)
+        return norm.square() / self.n
+
+    def count_within(self, threshold: float) -> PerImage:
+        """Number of valid pixels with max(p/g, g/p) strictly below a threshold > 1, (b,); none with p <= 0."""
+        inside = counting.below(self.ratio, threshold) - counting.at_most(self.ratio, 1 / threshold)
+        return inside - (self._size - self.valid_count)  # where not valid the ratio is 1
+
+    def count_beyond(self, threshold: float) -> PerImage:
+        """Number of valid pixels with max(p/g, g/p) strictly above a threshold > 1, (b,); all with p <= 0."""
+        return self._size - counting.at_most(self.ratio, threshold) + counting.below(self.ratio, 1 / threshold)
 
     @property
     def mask(self) -> Bool[Tensor, "b n"]:
@@ -119,8 +129,8 @@ def residuals(depth: Map, target: Map, valid: Bool[Tensor, "b 1 h w"]) -> Residu
 
     >>> one = torch.ones(1, 1, 1, 2)
     >>> errors = residuals(torch.tensor([2.5, torch.nan]).reshape(1, 1, 1, 2), 2 * one, one > torch.tensor([0, 1]))
-    >>> errors.relative
-    tensor([[0.2500, 0.0000]], dtype=torch.float64)
+    >>> errors.mean_abs(errors.relative)
+    tensor([0.2500], dtype=torch.float64)
     """
     p, g = (masked.filled(values, valid, 1.0).double().flatten(1) for values in (depth, target))
-    return Residuals(p, g, valid.flatten(1))
+    return Residuals(p, g, None if masked.is_known_full(valid) else valid.flatten(1))
