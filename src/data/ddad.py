@@ -38,5 +38,10 @@ class DDAD(Pictures):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair image and depth by name, in alphabetical order."""
-        found = (re.fullmatch(r"(.+)_rgb\.png", name) for name in self.tree.names())
+        found = (re.fullmatch(r"(.+)_rgb\.png", name) for name in self.names)
         return {m[1]: (m[0], f"{m[1]}_depth.npy") for m in found if m}
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(r"(.+)_depth\.npy", name)
+        return f"{match[1]}_rgb.png" if match else None

@@ -32,8 +32,13 @@ class DIMLOutdoor(Pictures):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair left image and depth by name, in alphabetical order."""
-        found = (re.fullmatch(r"((?:.+/)?)outleft/([^/]+)\.png", name) for name in self.tree.names())
+        found = (re.fullmatch(r"((?:.+/)?)outleft/([^/]+)\.png", name) for name in self.names)
         return {f"{m[1]}{m[2]}": (m[0], f"{m[1]}depthmap/{m[2]}.png") for m in found if m}
+
+    def found_by(self, name: str) -> str | None:
+        """The left image of a depth map."""
+        match = re.fullmatch(r"((?:.+/)?)depthmap/([^/]+\.png)", name)
+        return f"{match[1]}outleft/{match[2]}" if match else None
 
 
 class DIMLIndoor(Pictures):
@@ -61,5 +66,10 @@ class DIMLIndoor(Pictures):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair colour and depth by name, in alphabetical order."""
-        found = (re.fullmatch(r"((?:LR/)?)((?:.+/)?)color/([^/]+)_c\.png", name) for name in self.tree.names())
+        found = (re.fullmatch(r"((?:LR/)?)((?:.+/)?)color/([^/]+)_c\.png", name) for name in self.names)
         return {f"{m[2]}{m[3]}": (m[0], f"{m[1]}{m[2]}depth_filled/{m[3]}_depth_filled.png") for m in found if m}
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(r"((?:.+/)?)depth_filled/([^/]+)_depth_filled\.png", name)
+        return f"{match[1]}color/{match[2]}_c.png" if match else None

@@ -73,9 +73,14 @@ class DIODE(PublishedDataset):
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Image, depth and mask, in alphabetical order."""
         pattern = rf"(?:val/)?(({'|'.join(self.places)})/scene_\d+/scan_\d+/[^/]+)\.png"
-        found = [m for m in (re.fullmatch(pattern, name) for name in self.tree.names()) if m]
+        found = [m for m in (re.fullmatch(pattern, name) for name in self.names) if m]
         stems = {m[1]: m[0].removesuffix(".png") for m in sorted(found, key=lambda match: match[1])}
         return {key: (f"{stem}.png", f"{stem}_depth.npy", f"{stem}_depth_mask.npy") for key, stem in stems.items()}
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(rf"((?:val/)?(?:{'|'.join(self.places)})/scene_\d+/scan_\d+/[^/]+)_depth\.npy", name)
+        return f"{match[1]}.png" if match else None
 
     def read(self, i: int) -> Frame:
         """Decode image, depth and mask number `i`."""

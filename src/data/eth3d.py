@@ -47,11 +47,19 @@ class ETH3D(PublishedDataset):
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair each depth map with its image, in alphabetical order of scene and image."""
         pattern = r"(depth/[^/]+_dslr_depth/)?([^/]+)/ground_truth_depth/dslr_images/(DSC_\d+)\.JPG"
-        found = [m for m in (re.fullmatch(pattern, name) for name in self.tree.names()) if m]
+        found = [m for m in (re.fullmatch(pattern, name) for name in self.names) if m]
         return {
             f"{m[2]}/{m[3]}": (f"{'rgb/' if m[1] else ''}{m[2]}/images/dslr_images/{m[3]}.JPG", m[0])
             for m in sorted(found, key=lambda match: (match[2], match[3]))
         }
+
+    def found_by(self, name: str) -> str | None:
+        """The depth map of an image."""
+        match = re.fullmatch(r"(rgb/)?([^/]+)/images/dslr_images/(DSC_\d+\.JPG)", name)
+        if match is None:
+            return None
+        top = f"depth/{match[2]}_dslr_depth/" if match[1] else ""
+        return f"{top}{match[2]}/ground_truth_depth/dslr_images/{match[3]}"
 
     def read(self, i: int) -> Frame:
         """Decode image and depth number `i`."""

@@ -50,7 +50,7 @@ class IBims(PublishedDataset):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """One file per image, in alphabetical order."""
-        found = (re.fullmatch(r"(?:ibims1_core_mat/)?([^/]+)\.mat", name) for name in self.tree.names())
+        found = (re.fullmatch(r"(?:ibims1_core_mat/)?([^/]+)\.mat", name) for name in self.names)
         return {m[1]: (m[0],) for m in found if m}
 
     def read(self, i: int) -> Frame:

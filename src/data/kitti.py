@@ -10,10 +10,11 @@ from jaxtyping import Float32
 
 from src.core.errors import ConfigError, DataError
 from src.data import frames
-from src.data.archive import Tree, open_tree
+from src.data.archive import Tree
 from src.data.base import Frame
 from src.data.crops import KB_SIZE, Crop, cut, inside, kb_box, shift
-from src.data.published import PublishedDataset, check_count, per_metre, read_image, read_stored
+from src.data.published import per_metre, read_image, read_stored
+from src.data.two_roots import TwoRoots
 
 PIXEL_CENTRE = 0.5
 """KITTI's calibration puts the centre of the first pixel at 0."""
@@ -54,7 +55,7 @@ class View(StrEnum):
         raise ConfigError(msg)
 
 
-class KITTI(PublishedDataset):
+class KITTI(TwoRoots):
     """KITTI, Eigen test split: street scenes from a car, with depth from several accumulated laser sweeps.
 
     Source: the raw recordings, `<date>/<drive>_sync/image_02/data/NNNNNNNNNN.png` with `<date>/calib_cam_to_cam.txt`
@@ -99,8 +100,7 @@ class KITTI(PublishedDataset):
         crop: str | None,
         depth_range: Sequence[float],
     ) -> None:
-        super().__init__(root=root, count=count, depth_range=depth_range)
-        self.depth_root = Path(depth_root)
+        super().__init__(root=root, depth_root=depth_root, count=count, depth_range=depth_range)
         self.split = Split(split)
         self.view = View(view)
         self.crop = None if crop is None else Crop(crop)
@@ -118,20 +118,10 @@ class KITTI(PublishedDataset):
             for drive, frame in listed
         }
 
-    def index(self) -> Sequence[str]:
-        """The ids of `pairs`, once all images and depth maps are there."""
-        check_count(self.tree, found=len(self.files), expected=self.count)
-        if not self.lists_incomplete:
-            self.tree.require([image for image, _ in self.files.values()])
-            self.depth_tree.require([depth for _, depth in self.files.values()])
-        return tuple(self.files)
-
     def stamps(self, i: int) -> Sequence[str]:
         """The stamps of image, depth and, if there is one, calibration."""
-        name = self.sample_ids[i]
-        image, depth = self.files[name]
-        calibration = [self.tree.stamp(_calibration(name))] if self.tree.exists(_calibration(name)) else []
-        return [self.tree.stamp(image), self.depth_tree.stamp(depth), *calibration]
+        calibration = _calibration(self.sample_ids[i])
+        return [*super().stamps(i), *([self.tree.stamp(calibration)] if self.tree.exists(calibration) else [])]
 
     def shape_hint(self, i: int) -> str:
         """The date of the recording: the images of a day have one size."""
@@ -162,13 +152,6 @@ class KITTI(PublishedDataset):
             intrinsics=intrinsics,
             group=name.split("/")[0],
         )
-
-    @functools.cached_property
-    def depth_tree(self) -> Tree:
-        """The files with the depth maps."""
-        if self.depth_root == self.root:
-            return self.tree
-        return open_tree(self.depth_root, origin=self.depth_origin, option="depth_root")
 
     def _depth_name(self, name: str) -> str:
         found = [folder + name for folder in _DEPTH_FOLDERS if self.depth_tree.exists(folder + name)]

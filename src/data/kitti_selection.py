@@ -34,7 +34,7 @@ class KITTISelection(PublishedDataset):
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Image, depth and camera, in alphabetical order of the images."""
         pattern = r"((?:depth_selection/)?(?:val_selection_cropped/)?)image/((.+_sync)_image_(.+))\.png"
-        found = (re.fullmatch(pattern, name) for name in self.tree.names())
+        found = (re.fullmatch(pattern, name) for name in self.names)
         return {
             m[2]: (
                 m[0],
@@ -44,6 +44,11 @@ class KITTISelection(PublishedDataset):
             for m in found
             if m
         }
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(r"(.*)groundtruth_depth/(.+_sync)_groundtruth_depth_(.+\.png)", name)
+        return f"{match[1]}image/{match[2]}_image_{match[3]}" if match else None
 
     def read(self, i: int) -> Frame:
         """Decode image, depth and camera number `i`."""

@@ -63,11 +63,16 @@ class NYUMarigold(_NYUPictures):
         """Pair colour and depth by the official number."""
         images = {
             match[2]: match[0]
-            for match in (re.fullmatch(r"test/(.+)/rgb_(\d{4})\.png", name) for name in self.tree.names())
+            for match in (re.fullmatch(r"test/(.+)/rgb_(\d{4})\.png", name) for name in self.names)
             if match
         }
         listed = [f"{number:04d}" for number in frames.nyu_test() if f"{number:04d}" in images]
         return {number: (images[number], images[number].replace("/rgb_", "/depth_")) for number in listed}
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(r"(test/.+)/depth_(\d{4}\.png)", name)
+        return f"{match[1]}/rgb_{match[2]}" if match else None
 
 
 class NYUBTS(_NYUPictures):
@@ -97,5 +102,10 @@ class NYUBTS(_NYUPictures):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair colour and depth by number, in alphabetical order."""
-        found = (re.fullmatch(r"([^/]+/)rgb_(\d{5})\.jpg", name) for name in self.tree.names())
+        found = (re.fullmatch(r"([^/]+/)rgb_(\d{5})\.jpg", name) for name in self.names)
         return {f"{m[1]}{m[2]}": (m[0], f"{m[1]}sync_depth_{m[2]}.png") for m in found if m}
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(r"([^/]+)/sync_depth_(\d{5})\.png", name)
+        return f"{match[1]}/rgb_{match[2]}.jpg" if match else None

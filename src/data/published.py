@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64, UInt8
 
 from src.core.errors import DataError
 from src.core.maps import read_map
-from src.data.archive import Tree, open_tree
+from src.data.archive import MissingFilesError, Tree, open_tree
 from src.data.base import DepthDataset
 from src.data.decode import HEADER_BYTES, read_rgb, read_size
 
@@ -44,7 +44,9 @@ class PublishedDataset(DepthDataset):
 
     def index(self) -> Sequence[str]:
         """The ids of `pairs`, once their number is the published one and all their files are there."""
-        check_count(self.tree, found=len(self.files), expected=self.count)
+        found = len(self.files)
+        missing = self.told if self.count is not None and found < self.count else ()
+        check_count(self.tree, found=found, expected=self.count, missing=missing)
         if not self.lists_incomplete:
             self.tree.require([name for names in self.files.values() for name in names])
         return tuple(self.files)
@@ -63,23 +65,62 @@ class PublishedDataset(DepthDataset):
         return open_tree(self.root, origin=self.origin)
 
     @functools.cached_property
+    def names(self) -> Sequence[str]:
+        """All files below the root, sorted, for `pairs` to look through."""
+        return self.tree.names()
+
+    @functools.cached_property
     def files(self) -> Mapping[str, Sequence[str]]:
-        """The files of each sample, found once."""
-        return self.pairs()
+        """The files of each sample, found once.
+
+        If there are too few samples, or nobody has said how many there should be, those are listed too that are here in
+        part only, so that what is missing is named; unless they are too many then, since some sets hold images that
+        never had a depth map.
+        """
+        found = self.pairs()
+        if (self.count is None or len(found) < self.count) and self.told:
+            names, self.names = self.names, sorted([*self.names, *self.told])
+            whole = self.pairs()
+            if self.count is None or len(whole) <= self.count:
+                return whole
+            self.names = names
+        return found
+
+    @functools.cached_property
+    def told(self) -> Sequence[str]:
+        """Files that are not here, though others of their samples are, as far as names tell."""
+        return sorted({file for file in map(self.found_by, self.names) if file is not None} - set(self.names))
+
+    def found_by(self, name: str) -> str | None:
+        """The file by which `pairs` finds a sample, told by the name of another of its files; None of any other file.
+
+        Not of use where a list says which files there should be.
+        """
+        return None
 
 
-def check_count(tree: Tree, *, found: int, expected: int | None) -> None:
+def check_count(tree: Tree, *, found: int, expected: int | None, missing: Sequence[str] = ()) -> None:
     """Refuse a split that is not whole, whose mean would pass for the published one.
 
+    Args:
+        tree: the files.
+        found: number of images.
+        expected: the same as published; None where nobody has said.
+        missing: files that are suspected to be missing.
+
     Raises:
-        DataError: if it has another number of images.
+        MissingFilesError: if it has another number of images.
     """
-    if expected is not None and found != expected:
-        msg = (
-            f"{tree.path}: expected the {expected} images of this split, found {found}; complete the download, or "
-            "point to where this set alone lies (limit=<n> scores the first n images of a complete set)"
-        )
-        raise DataError(msg)
+    if expected is None or found == expected:
+        return
+    suspected = ""
+    if missing:
+        suspected = f" {len(missing)} files are not here though others of their images are, the first: {missing[:3]}."
+    msg = (
+        f"{tree.path}: expected the {expected} images of this split, found {found}.{suspected} Complete the download, "
+        "or point to where this set alone lies (limit=<n> scores the first n images of a complete set)"
+    )
+    raise MissingFilesError(msg, missing)
 
 
 def read_image(tree: Tree, name: str) -> UInt8[np.ndarray, "h w 3"]:

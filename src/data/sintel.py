@@ -56,8 +56,13 @@ class Sintel(PublishedDataset):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair each depth map with its frame, in alphabetical order."""
-        found = (re.fullmatch(r"(training/)?depth/(.+/frame_\d{4})\.dpt", name) for name in self.tree.names())
+        found = (re.fullmatch(r"(training/)?depth/(.+/frame_\d{4})\.dpt", name) for name in self.names)
         return {m[2]: (f"{m[1] or ''}{self.rendering}/{m[2]}.png", m[0]) for m in found if m}
+
+    def found_by(self, name: str) -> str | None:
+        """The depth map of a frame."""
+        match = re.fullmatch(rf"(training/)?{self.rendering}/(.+/frame_\d{{4}})\.png", name)
+        return f"{match[1] or ''}depth/{match[2]}.dpt" if match else None
 
     def stamps(self, i: int) -> Sequence[str]:
         """The stamps of frame, depth and, if there is one, camera."""

@@ -51,7 +51,7 @@ class SUNRGBD(PublishedDataset):
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Image, depth and camera of each frame of the split, in its order."""
         pattern = rf"(SUNRGBD/.+)/(image|{self.depth})/[^/]+\.(?:jpg|png)"
-        found = {(m[1], m[2]): m[0] for m in (re.fullmatch(pattern, name) for name in self.tree.names()) if m}
+        found = {(m[1], m[2]): m[0] for m in (re.fullmatch(pattern, name) for name in self.names) if m}
         return {
             frame.removeprefix("SUNRGBD/"): (
                 found.get((frame, "image"), f"{frame}/image/*.jpg"),

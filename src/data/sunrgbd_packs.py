@@ -31,8 +31,13 @@ class SUNRGBDZoe(Pictures):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair image and depth by name, in alphabetical order."""
-        found = (re.fullmatch(r"rgb/rgb/(.+)\.jpg", name) for name in self.tree.names())
+        found = (re.fullmatch(r"rgb/rgb/(.+)\.jpg", name) for name in self.names)
         return {m[1]: (m[0], f"gt/gt/{m[1]}.png") for m in found if m}
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(r"gt/gt/(.+)\.png", name)
+        return f"rgb/rgb/{match[1]}.jpg" if match else None
 
     def group(self, i: int) -> str:
         """None: the names do not tell."""
@@ -69,5 +74,10 @@ class SUNRGBDResized(Pictures):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair image and depth by number, in order."""
-        found = (re.fullmatch(r"rgb/(img-(\d{6}))\.jpg", name) for name in self.tree.names())
+        found = (re.fullmatch(r"rgb/(img-(\d{6}))\.jpg", name) for name in self.names)
         return {m[1]: (m[0], f"depth/{int(m[2])}.png") for m in found if m}
+
+    def found_by(self, name: str) -> str | None:
+        """The image of a depth map."""
+        match = re.fullmatch(r"depth/(\d+)\.png", name)
+        return f"rgb/img-{int(match[1]):06d}.jpg" if match else None

@@ -97,7 +97,7 @@ class SYNSPatches(PublishedDataset):
 
     @functools.cached_property
     def _texts(self) -> list[str]:
-        found = (re.fullmatch(rf"{self._top}([^/]+)/[^/]+\.txt", name) for name in self.tree.names())
+        found = (re.fullmatch(rf"{self._top}([^/]+)/[^/]+\.txt", name) for name in self.names)
         return [m[0] for m in found if m and m[1] != "splits"]
 
     @functools.cached_property

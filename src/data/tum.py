@@ -48,7 +48,7 @@ class TUMPeople(PublishedDataset):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """One file per image, in alphabetical order."""
-        found = (re.fullmatch(r"(?:.+/)?([^/]+?)(?:\.jpg)?\.h5", name) for name in self.tree.names())
+        found = (re.fullmatch(r"(?:.+/)?([^/]+?)(?:\.jpg)?\.h5", name) for name in self.names)
         return {m[1]: (m[0],) for m in found if m}
 
     def read(self, i: int) -> Frame:
@@ -96,7 +96,7 @@ class TUMSequences(Pictures):
 
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Pair images and depth maps of each recording by time."""
-        found = [m for m in (re.fullmatch(r"(.+)/(rgb|depth)/(\d+\.\d+)\.png", n) for n in self.tree.names()) if m]
+        found = [m for m in (re.fullmatch(r"(.+)/(rgb|depth)/(\d+\.\d+)\.png", n) for n in self.names) if m]
         times: dict[tuple[str, str], list[tuple[float, str]]] = {}
         for match in found:
             times.setdefault((match[1], match[2]), []).append((float(match[3]), match[0]))

@@ -1,6 +1,5 @@
 """Virtual KITTI 2: five street scenes rendered under ten conditions."""
 
-import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from src.core.errors import DataError
-from src.data.archive import Tree, open_tree
+from src.data.archive import Tree
 from src.data.base import Frame
 from src.data.crops import KB_SIZE, box_on, cut, inside, kb_box, shift
 from src.data.kitti import View
-from src.data.published import PublishedDataset, check_count, per_metre, read_image, read_stored
+from src.data.published import per_metre, read_image, read_stored
+from src.data.two_roots import TwoRoots
 
 SIZE = (375, 1242)
 """Height and width of all images."""
@@ -22,7 +22,7 @@ FOCAL_LENGTH = 725.0087
 _FRAME = r"(?:(?:vkitti_2\.0\.3_)?{kind}/)?(Scene\d\d/[^/]+)/frames/{kind}/Camera_0/{kind}_(\d{{5}})\.{suffix}"
 
 
-class VirtualKITTI(PublishedDataset):
+class VirtualKITTI(TwoRoots):
     """Virtual KITTI 2.0.3, left camera: rendered copies of five KITTI recordings in ten variations each.
 
     Source: vkitti_2.0.3_rgb.tar and vkitti_2.0.3_depth.tar (europe.naverlabs.com, Proxy Virtual Worlds VKITTI 2), as
@@ -63,8 +63,7 @@ class VirtualKITTI(PublishedDataset):
         crop: str | Sequence[int] | None,
         depth_range: Sequence[float],
     ) -> None:
-        super().__init__(root=root, count=count, depth_range=depth_range)
-        self.depth_root = Path(depth_root)
+        super().__init__(root=root, depth_root=depth_root, count=count, depth_range=depth_range)
         self.listing = None if listing is None else Path(listing).expanduser()
         self.view = View(view)
         box_on(crop, SIZE)
@@ -73,7 +72,7 @@ class VirtualKITTI(PublishedDataset):
     def pairs(self) -> Mapping[str, Sequence[str]]:
         """Image and depth of each frame, in alphabetical order or that of the list."""
         images, depths = self._frames(self.tree, "rgb", "jpg"), self._frames(self.depth_tree, "depth", "png")
-        names = sorted(images) if self.listing is None else self._listed(self.listing)
+        names = sorted({*images, *depths}) if self.listing is None else self._listed(self.listing)
         return {
             name: (
                 images.get(name, f"{name.replace(':', '/frames/rgb/Camera_0/rgb_')}.jpg"),
@@ -81,19 +80,6 @@ class VirtualKITTI(PublishedDataset):
             )
             for name in names
         }
-
-    def index(self) -> Sequence[str]:
-        """The ids of `pairs`, once all images and depth maps are there."""
-        check_count(self.tree, found=len(self.files), expected=self.count)
-        if not self.lists_incomplete:
-            self.tree.require([image for image, _ in self.files.values()])
-            self.depth_tree.require([depth for _, depth in self.files.values()])
-        return tuple(self.files)
-
-    def stamps(self, i: int) -> Sequence[str]:
-        """The stamps of the two files."""
-        image, depth = self.files[self.sample_ids[i]]
-        return [self.tree.stamp(image), self.depth_tree.stamp(depth)]
 
     def read(self, i: int) -> Frame:
         """Decode image and depth number `i` and cut them to the view."""
@@ -120,13 +106,6 @@ class VirtualKITTI(PublishedDataset):
             intrinsics=intrinsics,
             group=self.sample_ids[i].split("/")[1].partition(":")[0],
         )
-
-    @functools.cached_property
-    def depth_tree(self) -> Tree:
-        """The files with the depth maps."""
-        if self.depth_root == self.root:
-            return self.tree
-        return open_tree(self.depth_root, origin=self.depth_origin, option="depth_root")
 
     def _frames(self, tree: Tree, kind: str, suffix: str) -> dict[str, str]:
         """The files of one kind, by scene, variation and number."""

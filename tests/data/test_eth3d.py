@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from src.core.errors import DataError
-from src.data.archive import open_tree
+from src.data.archive import MissingFilesError, open_tree
 from src.data.eth3d import ETH3D, read_bare
 
 SETTINGS = {"depth_range": (1e-5, float("inf"))}
@@ -74,8 +74,15 @@ def test_a_map_of_another_length_is_refused_by_name(tmp_path):
 
 def test_what_is_missing_is_named(tmp_path):
     write(tmp_path, "official")
-    with pytest.raises(DataError, match="expected the 454 images of this split, found 3"):
+    with pytest.raises(DataError, match="expected the 454 images of this split, found 4"):
         len(ETH3D(root=tmp_path, count=454, **SETTINGS))
+    depth = paths(tmp_path, "official", "office", "DSC_0219")[1]
+    depth.unlink()
+    with pytest.raises(MissingFilesError, match=r"found 2\. 2 files are not here") as caught:
+        len(ETH3D(root=tmp_path, count=3, **SETTINGS))  # an image without depth may be one that was never scanned
+    never = str(depth.relative_to(tmp_path)).replace("0219", "0999")
+    assert caught.value.names == (str(depth.relative_to(tmp_path)), never)
+    depth.touch()
     paths(tmp_path, "official", "office", "DSC_0220")[0].unlink()
     with pytest.raises(DataError, match=r"1 of 6 files are missing, the first: \['office/images/dslr_images/DSC_0220"):
         len(ETH3D(root=tmp_path, count=3, **SETTINGS))

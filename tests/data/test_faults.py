@@ -47,7 +47,6 @@ class Look:
         size: of that map.
         floats: whether the files can hold NaN.
         packed: whether it is read in archives too.
-        found_by: the file by which samples are found, so that without it only their number is wrong; "" if by a list.
     """
 
     write: Callable[[Path], None]
@@ -58,11 +57,11 @@ class Look:
     size: tuple[int, int] = (480, 640)
     floats: bool = True
     packed: bool = True
-    found_by: str = ""
 
 
 def write_eth3d(root):
     test_eth3d.write(root, "bundle")
+    test_eth3d.paths(root, "bundle", "office", "DSC_0999")[0].unlink()
     Image.new("RGB", SMALL[::-1], (9, 99, 199)).save(root / ETH3D_FILES[0])
     np.full(SMALL, 2, "<f4").tofile(root / ETH3D_FILES[1])
 
@@ -114,7 +113,6 @@ LOOKS = {
         files=ETH3D_FILES,
         fill=lambda path, depth: depth.astype("<f4").tofile(path),
         size=SMALL,
-        found_by=ETH3D_FILES[1],
     ),
     "scannet": Look(
         write=test_scannet.write,
@@ -130,7 +128,6 @@ LOOKS = {
         files=(f"{DIODE_NAME}.png", f"{DIODE_NAME}_depth.npy"),
         fill=lambda path, depth: np.save(path, depth.astype(np.float32)),
         size=SMALL,
-        found_by=f"{DIODE_NAME}.png",
     ),
     "sintel": Look(
         write=test_sintel.write,
@@ -138,7 +135,6 @@ LOOKS = {
         files=("final/alley_1/frame_0001.png", "depth/alley_1/frame_0001.dpt"),
         fill=lambda path, depth: path.write_bytes(path.read_bytes()[:12] + depth.astype("<f4").tobytes()),
         size=test_sintel.SIZE,
-        found_by="depth/alley_1/frame_0001.dpt",
     ),
     "ibims": Look(
         write=lambda root: test_ibims.write(root, {"küche b_01": test_ibims.content()}),
@@ -146,7 +142,6 @@ LOOKS = {
         files=("küche b_01.mat",),
         fill=fill_ibims,
         size=SMALL,
-        found_by="küche b_01.mat",
     ),
     "sunrgbd": Look(
         write=test_sunrgbd.write,
@@ -249,9 +244,9 @@ def test_a_broken_file_is_named(copied, name, which, fault):
 def test_a_missing_file_is_named(copied, name, which):
     root, look = copied(name), LOOKS[name]
     (root / look.files[which]).unlink()
-    # SUN RGB-D's files have names that no list tells, so their folder is named
-    named = re.escape(str(Path(look.files[which]).parent if name == "sunrgbd" else look.files[which]))
-    expected = r"expected the \d images of this split, found \d" if look.files[which] == look.found_by else named
+    # SUN RGB-D's files have names that no list tells, so their folder is named. iBims-1 has a file an image
+    named = str(Path(look.files[which]).parent) if name == "sunrgbd" else look.files[which]
+    expected = "expected the 1 images of this split, found 0" if name == "ibims" else re.escape(named)
     with pytest.raises(DataError, match=expected):
         look.read(root)[look.number]
 

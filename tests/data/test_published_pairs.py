@@ -1,6 +1,7 @@
 """Sets that are pairs of files: their layout, values to the last bit, and broken files, which are named."""
 
 import io
+import re
 from pathlib import Path
 
 import h5py
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from src.core.errors import DataError
+from src.data.archive import MissingFilesError
 from src.data.ddad import DDAD
 from src.data.diml import DIMLIndoor, DIMLOutdoor
 from src.data.ibims_png import IBimsPNG
@@ -149,10 +151,27 @@ def test_a_broken_file_is_named(tmp_path, name, which, fault):
     else:
         contents = {"cut off": content[: len(content) // 2], "garbage": b"x" * 99, "empty": b"", "wrong kind": wrong}
         broken.write_bytes(contents[fault])
-    lost = fault == "missing" and which == 0 and name not in ("ibims", "syns")  # images found by looking
-    lost |= fault == "missing" and name == "tum sequences"
-    with pytest.raises(DataError, match="expected" if lost else Path(broken).name):
+    # recordings of TUM RGB-D are paired by time, so that nobody can tell what is missing
+    lost = fault == "missing" and name == "tum sequences"
+    with pytest.raises(DataError, match="expected the 1 images of this split, found 0" if lost else Path(broken).name):
         kind(root=tmp_path, count=1, **settings)[0]
+
+
+@pytest.mark.parametrize("name", [name for name in SETS if name != "tum sequences"])
+@pytest.mark.parametrize("which", [0, 1], ids=["image", "depth"])
+def test_half_a_pair_is_listed_as_missing_and_is_counted_where_it_may_be_skipped(tmp_path, name, which):
+    kind, settings, files, _ = SETS[name]
+    write(tmp_path, files)
+    missing = list(files)[which]
+    (tmp_path / missing).unlink()
+    with pytest.raises(MissingFilesError) as caught:
+        len(kind(root=tmp_path, count=1, **settings))
+    assert caught.value.names == (missing,)
+    dataset = kind(root=tmp_path, count=1, **settings)
+    dataset.lists_incomplete = True
+    assert len(dataset) == 1
+    with pytest.raises(DataError, match=re.escape(missing)):
+        dataset[0]
 
 
 def test_nothing_measured_is_no_error(tmp_path):

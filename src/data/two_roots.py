@@ -1,0 +1,49 @@
+"""TwoRoots: published sets whose images and depth maps are two downloads."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from src.data.archive import Tree, open_tree
+from src.data.published import PublishedDataset, check_count
+
+
+class TwoRoots(PublishedDataset):
+    """Images below one root and depth maps below another, which may be the same; `pairs` gives (image, depth).
+
+    Args:
+        root: folder, .tar or .zip with the images.
+        depth_root: the same with the depth maps.
+        count: images in the split, or None.
+        depth_range: (nearest, farthest) in metres.
+    """
+
+    depth_origin: ClassVar[str]
+    """What should lie at the root of the depth maps and where to get it."""
+
+    def __init__(
+        self, *, root: str | Path, depth_root: str | Path, count: int | None, depth_range: Sequence[float]
+    ) -> None:
+        super().__init__(root=root, count=count, depth_range=depth_range)
+        self.depth_root = Path(depth_root)
+
+    def index(self) -> Sequence[str]:
+        """The ids of `pairs`, once all images and depth maps are there."""
+        check_count(self.tree, found=len(self.files), expected=self.count)
+        if not self.lists_incomplete:
+            self.tree.require([image for image, _ in self.files.values()])
+            self.depth_tree.require([depth for _, depth in self.files.values()])
+        return tuple(self.files)
+
+    def stamps(self, i: int) -> Sequence[str]:
+        """The stamps of image and depth."""
+        image, depth = self.files[self.sample_ids[i]]
+        return [self.tree.stamp(image), self.depth_tree.stamp(depth)]
+
+    @functools.cached_property
+    def depth_tree(self) -> Tree:
+        """The files with the depth maps."""
+        if self.depth_root == self.root:
+            return self.tree
+        return open_tree(self.depth_root, origin=self.depth_origin, option="depth_root")
