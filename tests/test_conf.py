@@ -116,3 +116,15 @@ def test_the_fingerprint_names_the_measurement_only():
     midas = "protocol=[midas]"
     assert digest(midas) == digest(midas, "protocol.midas.traps=[]", "protocol.midas.source=elsewhere")
     assert digest(midas) != digest(midas, "protocol.midas.version=999")
+
+
+def test_settings_of_arithmetic_name_another_measurement_only_where_they_are_not_the_default():
+    def measured(*words):
+        return measurement(composed("model=depth_anything_v2_small", "data=sample", *words))
+
+    default = measured()
+    assert measured("precision=float32", "compile=false") == default
+    assert not default.keys() & {"precision", "attention", "channels_last", "compile"}  # folders of before stay
+    changed = ("precision=bfloat16", "attention=eager", "channels_last=true", "compile=true")
+    assert len({fingerprint(measured(word)) for word in changed} | {fingerprint(default)}) == 5
+    assert measured("precision=bfloat16")["precision"] == "bfloat16"

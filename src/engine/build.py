@@ -14,8 +14,20 @@ from src.protocol import EvalProtocol
 
 
 def build_model(cfg: DictConfig) -> LightningModule:
-    """Build the model of `cfg.model`; weights are read later, in the process that uses them."""
-    return _instantiate(cfg.model, "model", LightningModule)
+    """Build the model of `cfg.model`; weights are read later, in the process that uses them.
+
+    Raises:
+        ConfigError: if it cannot be built, or cannot compute as `cfg.compute` says.
+    """
+    if cfg.trainer.precision != "32-true":
+        msg = (
+            f"trainer.precision={cfg.trainer.precision}: expected 32-true; half precision makes other digits, so it is "
+            "named as a part of the measurement: precision=bfloat16 or float16"
+        )
+        raise ConfigError(msg)
+    model = _instantiate(cfg.model, "model", LightningModule)
+    model.compute = _instantiate(cfg.compute, "compute", object)  # type: ignore[assignment]
+    return model
 
 
 def build_datamodule(cfg: DictConfig) -> LightningDataModule:

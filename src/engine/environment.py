@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
+from src.core.errors import ConfigError
+
 _PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "transformers", "diffusers", "timm", "numpy")
 
 
@@ -55,12 +57,24 @@ def device_name(device: torch.device) -> str:
     return f"{names[0] if names else platform.machine()}, {torch.get_num_threads()} threads"
 
 
-def make_repeatable() -> None:
-    """Have this process compute in full float32 precision, and convolutions by algorithms that repeat their digits."""
-    torch.set_float32_matmul_precision("highest")
+def make_repeatable(precision: str, device: torch.device) -> None:
+    """Have this process compute float32 in full, unless in TF32, and convolutions by algorithms that repeat digits.
+
+    Args:
+        precision: as in the configuration; "tf32" matters here only.
+        device: of this process.
+
+    Raises:
+        ConfigError: on TF32 where there is none.
+    """
+    is_tf32 = precision == "tf32"
+    if is_tf32 and (device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8):
+        msg = f"precision=tf32: expected a CUDA device from Ampere on, got {device_name(device)}; leave that out"
+        raise ConfigError(msg)
+    torch.set_float32_matmul_precision("high" if is_tf32 else "highest")
     torch.backends.cudnn.deterministic = True
     # the cuDNN flag of its own: convolutions default to TF32 whatever the matmul precision
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = is_tf32
 
 
 def quieten() -> None:

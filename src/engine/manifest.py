@@ -12,7 +12,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from omegaconf import DictConfig, OmegaConf
 
 from src.engine.environment import git_revision, versions
-from src.engine.measurement import measurement
+from src.engine.measurement import compute_settings, measurement
 from src.engine.scoring import rank_report
 from src.protocol import EvalProtocol
 from src.records.card import parse_card
@@ -94,7 +94,8 @@ def build_manifest(
         world_size=len(reports),
         halved=sum(report["halved"] for report in reports),
         device=reports[0]["device"],
-        dtype=reports[0]["precision"],
+        dtype=cfg.precision,
+        compute=compute_settings(cfg),
         images_per_second=_images_per_second(scores, reports),
         git_revision=git_revision(),
         versions=versions(),

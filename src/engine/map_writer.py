@@ -82,18 +82,20 @@ class MapWriter(Callback):
         folder: of the predictions.
         formats: out of `FORMATS`.
         sources: the file of each picture by its id.
+        precision: of the network's arithmetic, see `make_repeatable`.
     """
 
-    def __init__(self, *, folder: Path, formats: Sequence[str], sources: Mapping[str, Path]) -> None:
+    def __init__(self, *, folder: Path, formats: Sequence[str], sources: Mapping[str, Path], precision: str) -> None:
         self.folder = folder
         self.formats = tuple(formats)
         self.sources = sources
+        self.precision = precision
         self._interrupt = Interrupt()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Make arithmetic repeatable, as in an evaluation."""
         quieten()
-        make_repeatable()
+        make_repeatable(self.precision, trainer.strategy.root_device)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check that the weights are those of the predictions that lie here.

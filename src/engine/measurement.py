@@ -8,6 +8,7 @@ from src.records.fingerprint import fingerprint
 
 _MEASURED = ("model", "data", "protocol", "resolution", "seed", "limit")
 _PREDICTED = ("model", "images", "resolution", "seed", "intrinsics", "field_of_view")
+_COMPUTE = {"precision": "float32", "attention": "default", "channels_last": False, "compile": False}
 _PROSE = ("source", "traps")  # of protocols: words about a number, not part of it
 
 
@@ -21,6 +22,7 @@ def measurement(cfg: DictConfig) -> dict[str, Any]:
     measured = {key: _plain(cfg._get_node(key)) for key in (_MEASURED if evaluates else _PREDICTED)}
     if evaluates and cfg.corruption != "none":  # clean images are what they were before corruptions existed
         measured |= {key: _plain(cfg._get_node(key)) for key in ("corruption", "severity")}
+    measured |= compute_settings(cfg)
     for protocol in measured.get("protocol", {}).values():
         for prose in _PROSE:
             protocol.pop(prose, None)
@@ -30,6 +32,11 @@ def measurement(cfg: DictConfig) -> dict[str, Any]:
 def prediction(cfg: DictConfig) -> dict[str, Any]:
     """Return the part of an evaluation's `measurement` that what the model predicts for an image depends on."""
     return {key: value for key, value in measurement(cfg).items() if key not in ("protocol", "limit")}
+
+
+def compute_settings(cfg: DictConfig) -> dict[str, Any]:
+    """Return how the network computes, where it is not as by default: {} is what all cells before had."""
+    return {key: cfg[key] for key, default in _COMPUTE.items() if cfg[key] != default}
 
 
 def _plain(node: Any) -> Any:

@@ -63,7 +63,7 @@ def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
     _check_formats(formats, model.space)  # type: ignore[arg-type]
     sources: dict[str, Path] = datamodule.dataset.files  # type: ignore[attr-defined]
     names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
-    callbacks: list[Callback] = [MapWriter(folder=folder, formats=formats, sources=sources)]
+    callbacks: list[Callback] = [MapWriter(folder=folder, formats=formats, sources=sources, precision=cfg.precision)]
     if cfg.trainer.enable_progress_bar:
         callbacks.append(RichProgressBar())
     trainer = build_trainer(cfg, callbacks)

@@ -24,7 +24,7 @@ from src.records.schema import PREDICTIONS_FILE, RunManifest
 log = logging.getLogger(__name__)
 
 _OF_WEIGHTS = ("weights", "revision", "random_weights", "uses_ground_truth", "parameters", "settings")
-_OF_INFERENCE = ("device", "dtype", "images_per_second", "halved")
+_OF_INFERENCE = ("device", "dtype", "compute", "images_per_second", "halved")
 
 
 class Replay(LightningModule):

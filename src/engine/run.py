@@ -132,6 +132,7 @@ def _plan(cfg: DictConfig, folder: Path) -> _Plan:
         panels=cfg.panels,
         sync_seconds=float(cfg.sync_seconds),
         predictions=_prediction_writer(cfg, folder, model.space),  # type: ignore[arg-type]
+        precision=cfg.precision,
     )
     if isinstance(model, Replay):
         scoring.seconds = model.seconds()

@@ -41,6 +41,7 @@ class ScoringCallback(Callback):
         panels: number of images spread over the split whose pictures are kept, besides the worst, median and best.
         sync_seconds: see `RecordWriter`.
         predictions: keeps every prediction, if given.
+        precision: of the network's arithmetic, see `make_repeatable`.
 
     Attributes:
         kept: what an earlier, interrupted run of this cell has scored, by protocol.
@@ -56,6 +57,7 @@ class ScoringCallback(Callback):
         panels: int,
         sync_seconds: float,
         predictions: PredictionWriter | None = None,
+        precision: str,
     ) -> None:
         self.protocols = dict(protocols)
         self.folder = folder
@@ -64,6 +66,7 @@ class ScoringCallback(Callback):
         self.sync_seconds = sync_seconds
         self.predictions = predictions
         self.seconds: Mapping[str, float] = {}
+        self.precision = precision
         self.kept: Mapping[str, Scored] = {}
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
@@ -83,7 +86,7 @@ class ScoringCallback(Callback):
         done: list[int] = next((scored.index.tolist() for scored in self.kept.values()), [])  # alike for all protocols
         trainer.datamodule.done = frozenset(trainer.strategy.broadcast(done))  # type: ignore[attr-defined]
         quieten()
-        make_repeatable()
+        make_repeatable(self.precision, trainer.strategy.root_device)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open this process's file of records."""
@@ -207,7 +210,6 @@ class ScoringCallback(Callback):
         report = {
             "world_size": trainer.world_size,
             "device": device_name(pl_module.device),
-            "precision": trainer.precision,
             "images": self._clock.images,
             "seconds": self._clock.seconds,
             "means": means,

@@ -2,17 +2,18 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, UInt8
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.core.errors import ConfigError, PredictionError
 from src.core.prediction import OutputSpace, Prediction, join
 from src.core.sample import Sample
+from src.model.compute import Compute
 
 Resolution = int | Literal["default", "native"]
 """default: what the model's authors evaluate at; native: the image's own size; an int: that many pixels, by the
@@ -65,10 +66,13 @@ class DepthModel(LightningModule, abc.ABC):
 
     space: OutputSpace
     uses_ground_truth: ClassVar[bool] = False
+    half_refused: ClassVar[str] = ""
+    """Why the model cannot be given half precision from outside, and what to do instead; "" if it can."""
 
     def __init__(self) -> None:
         super().__init__()
         self._is_loaded = False
+        self._compute = Compute()
         self.halved = 0
         """Batches that did not fit into memory and were predicted in halves."""
 
@@ -101,10 +105,35 @@ class DepthModel(LightningModule, abc.ABC):
     def provenance(self) -> Provenance:
         """What the weights are; complete once loaded."""
 
+    @property
+    def entry_points(self) -> Sequence[nn.Module]:
+        """The modules that `infer` calls, once loaded: what is compiled, and what a profile takes for the forward pass.
+
+        A subclass that calls parts of its network names them.
+        """
+        return tuple(self.children())
+
+    @property
+    def compute(self) -> Compute:
+        """How the networks compute; set before they are loaded."""
+        return self._compute
+
+    @compute.setter
+    def compute(self, compute: Compute) -> None:
+        compute.refuse_half(self.half_refused)
+        self._compute = compute
+
     def configure_model(self) -> None:
-        """Load the weights once; called by Lightning in every process before prediction."""
+        """Load the weights once; called by Lightning in every process before prediction.
+
+        Raises:
+            CheckpointError: if they cannot be loaded.
+            ConfigError: if the networks cannot compute as asked.
+        """
         if not self._is_loaded:
             self.load()
+            self.eval()
+            self.compute.apply(dict(self.named_children()), self.entry_points, of=type(self).__name__)
             self._is_loaded = True
         self.eval()
 

@@ -60,6 +60,8 @@ class External(DepthModel):
 
     network: Any = dataclasses.field(init=False)
 
+    half_refused = "only the package of the model knows how to run it so; expected model.arguments that ask it to"
+
     def __post_init__(self, space: str) -> None:
         super().__init__()
         self.space = OutputSpace.named(space)

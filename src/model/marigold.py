@@ -1,7 +1,7 @@
 """Marigold: depth by diffusion."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from src.core.errors import CheckpointError, ConfigError
@@ -61,6 +61,7 @@ class Marigold(DepthModel):
 
     space = OutputSpace.AFFINE_DEPTH
     multiple = 8
+    half_refused = "Marigold has a setting of its own; expected model.dtype=float16 or bfloat16 in its place"
 
     unet: Any
     vae: Any
@@ -242,6 +243,11 @@ class Marigold(DepthModel):
             "dtype": str(self.network_dtype).removeprefix("torch."),
             "vae": f"{self.tiny_vae} {self._tiny_revision}".strip() if self.tiny_vae else "own",
         }
+
+    @property
+    def entry_points(self) -> Sequence[nn.Module]:
+        """The denoiser and both halves of the autoencoder."""
+        return (self.unet, self.vae.encoder, self.vae.decoder)
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict affine-invariant depth between 0 (near) and 1 (far)."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DPTForDepthEstimation
 
 from src.core.prediction import OutputSpace
@@ -42,6 +42,14 @@ class MiDaS(NetworkModel):
         encoder = {"vit": VIT, "hybrid": HYBRID, "beit": BEIT, "swinv2": SWIN_V2}[kind]
         head = (r"^scratch\.output_conv\.", "head.head.")
         return (*encoder, *DECODER, head)
+
+    @property
+    def entry_points(self) -> Sequence[nn.Module]:
+        """The network, or of the plain encoders the parts that are called one by one."""
+        if self.network.backbone is not None:
+            return super().entry_points
+        dpt = self.network.dpt
+        return (dpt.embeddings, *dpt.encoder.layer, self.network.neck, self.network.head)
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict disparity, larger is nearer, at least 0."""

@@ -115,7 +115,8 @@ class RunManifest:
         world_size: processes.
         halved: batches that did not fit into memory and were predicted in halves, since the run last went on.
         device: name of the accelerator or processor.
-        dtype: of the network's arithmetic.
+        dtype: of the network's arithmetic: float32, tf32, bfloat16 or float16; "32-true" of older cells is float32.
+        compute: settings of how the network computes that are not the default, such as compile.
         images_per_second: images divided by the time of the prediction loop, start-up excluded.
         git_revision: of this software, "" outside a checkout; "+dirty" marks uncommitted changes.
         versions: package -> version.
@@ -165,3 +166,4 @@ class RunManifest:
     saved_predictions: str = ""
     rescored_from: str = ""
     rescored_precision: str = ""
+    compute: dict[str, Any] = dataclasses.field(default_factory=dict)
