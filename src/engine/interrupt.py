@@ -1,6 +1,7 @@
 """Stop between two batches when the user or the scheduler asks for it."""
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -25,9 +26,15 @@ class Interrupt:
     def __init__(self) -> None:
         self._wish: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
+        self._told: Callable[[], None] | None = None
 
-    def watch(self) -> None:
-        """Listen; for the main thread of a process."""
+    def watch(self, told: Callable[[], None] | None = None) -> None:
+        """Listen; for the main thread of a process.
+
+        Args:
+            told: called when a signal comes, before the batch is through.
+        """
+        self._told = told
         self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
 
     def unwatch(self) -> None:
@@ -49,3 +56,5 @@ class Interrupt:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._wish = signal.Signals(number)
         self.unwatch()
+        if self._told is not None:
+            self._told()

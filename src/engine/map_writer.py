@@ -17,6 +17,7 @@ from src.core.sample import Sample
 from src.engine.environment import make_repeatable, quieten
 from src.engine.interrupt import Interrupt
 from src.engine.map_files import FORMATS, write_colour, write_npy, write_ply, write_png16
+from src.engine.processes import Others
 from src.records.schema import PREDICTIONS_FILE
 from src.records.writer import write_json
 
@@ -91,9 +92,12 @@ class MapWriter(Callback):
         self.sources = sources
         self.precision = precision
         self._interrupt = Interrupt()
+        self._others: Others | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Make arithmetic repeatable, as in an evaluation."""
+        """Share what process 0 has found done; make arithmetic repeatable, as in an evaluation."""
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        datamodule.done = trainer.strategy.broadcast(datamodule.done)
         quieten()
         make_repeatable(self.precision, trainer.strategy.root_device)
 
@@ -103,7 +107,8 @@ class MapWriter(Callback):
         Raises:
             ConfigError: if they are not: a branch of the hub has moved on, or a file was replaced.
         """
-        self._interrupt.watch()
+        self._others = Others(trainer)
+        self._interrupt.watch(self._others.unobserve)
         if not trainer.is_global_zero:
             return
         path = self.folder / PREDICTIONS_FILE
@@ -188,5 +193,7 @@ class MapWriter(Callback):
         trainer.strategy.barrier()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give the signals back."""
+        """Give the signals back, and stop the other processes."""
         self._interrupt.unwatch()
+        if self._others is not None:
+            self._others.stop()

@@ -70,7 +70,8 @@ def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
     refuse_relaunch_in_sweep(trainer)
 
     def predict() -> int:
-        done = [place for place, name in enumerate(names) if is_current(folder, name, sources[name], formats)]
+        current = (not cfg.force and is_current(folder, name, sources[name], formats) for name in names)
+        done = [place for place, is_done in enumerate(current) if is_done]
         if len(done) < len(names):
             datamodule.done = frozenset(done)  # type: ignore[attr-defined]
             trainer.predict(model, datamodule=datamodule, return_predictions=False)

@@ -19,6 +19,7 @@ from src.core.sample import Sample
 from src.engine.environment import device_name, make_repeatable, quieten
 from src.engine.interrupt import Interrupt
 from src.engine.panels import PanelWriter, judge
+from src.engine.processes import Others
 from src.engine.saved_predictions import PredictionWriter
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
 from src.records.schema import SampleRecord
@@ -71,6 +72,7 @@ class ScoringCallback(Callback):
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._clock = _Clock()
         self._interrupt = Interrupt()
+        self._others: Others | None = None
         self._writer: RecordWriter | None = None
         self._panels: PanelWriter | None = None
 
@@ -90,7 +92,8 @@ class ScoringCallback(Callback):
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open this process's file of records."""
-        self._interrupt.watch()
+        self._others = Others(trainer)
+        self._interrupt.watch(self._others.unobserve)
         if self.predictions is not None and trainer.is_global_zero:
             self.predictions.open(_provenance(pl_module))
         self._writer = RecordWriter(self.folder, trainer.global_rank, seconds=self.sync_seconds)
@@ -221,8 +224,10 @@ class ScoringCallback(Callback):
         trainer.strategy.barrier()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Keep what was scored so far."""
+        """Keep what was scored so far, and stop the other processes."""
         self._close()
+        if self._others is not None:
+            self._others.stop()
 
     def _close(self) -> None:
         self._interrupt.unwatch()

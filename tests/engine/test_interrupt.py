@@ -45,13 +45,13 @@ def start(words, tmp_path, *more):
 
 
 def wait_for_records(tmp_path, process, lines=5):
-    for _ in range(600):
+    for _ in range(2400):
         text = "".join(path.read_text() for path in tmp_path.glob("outputs/slow/ragged/*/records.rank0.jsonl"))
         if text.count("\n") >= lines:
             return
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
-    pytest.fail("no record was written within half a minute")
+    pytest.fail("no record was written within two minutes")
 
 
 def errors(folder):

@@ -1,7 +1,12 @@
 """Predictions of one's own pictures: written, resumed, never mixed, and the same as an evaluation sees."""
 
+import contextlib
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +17,7 @@ from src.engine.interrupt import Interrupted
 from src.engine.predict import print_predictions
 
 MORE = """
-import os, signal
+import os, signal, time
 import torch
 from outside import Broken
 from src.core.prediction import OutputSpace
@@ -21,8 +26,10 @@ from src.core.prediction import OutputSpace
 class Bright(Broken):
     space = OutputSpace.AFFINE_DISPARITY
     stop = None
+    seconds = float(os.environ.get("SECONDS_PER_BATCH", "0"))
 
     def infer(self, image, sample_id):
+        time.sleep(self.seconds)
         if self.stop in sample_id:
             os.kill(os.getpid(), signal.SIGINT)
         return image.float().mean(1, keepdim=True)
@@ -131,6 +138,44 @@ def test_an_interrupt_stops_after_the_batch_and_the_same_command_goes_on(predict
     assert done.kept == 2
     assert len(done.written) == 3
     assert not (done.folder / "running.json").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_pictures_and_stop_together(predict, photos, bright, tmp_path):
+    for number in range(20):
+        Image.new("RGB", (3, 2), (number, number, number)).save(photos / f"more {number:02}.png")
+    words = ["model=bright", f"images={photos}", "write=[npy]", f"output={tmp_path}/maps"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "src.predict", "--config-dir", str(bright), *words, "trainer=ddp_cpu"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "SECONDS_PER_BATCH": "0.5"},
+        text=True,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("maps/about/*.json"))) < 2:
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline, "nothing was written in two minutes"
+            time.sleep(0.05)
+        process.terminate()  # this process only: it tells the other one
+        message = process.stderr.read()
+        assert process.wait(60) == 75
+        assert "interrupted by SIGTERM after a whole batch; the same command goes on from here" in message
+        assert "Traceback" not in message
+        with pytest.raises(ProcessLookupError):  # nobody of the group is left
+            os.killpg(process.pid, 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    done = predict(*words, conf=bright)
+    assert 2 <= done.kept < 23
+    assert len(done.written) == 23
+    for name in done.written:
+        pixels = np.asarray(Image.open(photos / f"{name}.png")).astype(np.float32)
+        np.testing.assert_allclose(np.load(done.folder / "npy" / f"{name}.npy"), pixels.mean(2), rtol=1e-6)
 
 
 def test_points_need_a_space_and_a_camera(predict, photos, bright):
