@@ -9,12 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from src.core.errors import LeadlineError
-from src.report.board import build_boards
 from src.report.cells import find
-from src.report.differences import differences
-from src.report.leaderboard import Table, build_tables
+from src.report.evidence import Evidence
 from src.report.page import render_page
-from src.report.papers import compare
 from src.report.spreadsheet import write_csv, write_pairs, write_papers
 from src.report.terminal import terminal_table
 from src.report.typeset import latex_tables, markdown_tables
@@ -47,36 +44,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        tables = _write(options.folders, options.output, options.images)
+        evidence = Evidence(findings=find(options.folders), images=options.images)
+        _write(evidence, options.output)
         if options.wandb is not None:
             from src.report.dashboard import push  # takes a second to import
 
-            Console().print(push(options.output, tables, project=options.wandb), markup=False, highlight=False)
+            Console().print(push(options.output, evidence.tables, project=options.wandb), markup=False, highlight=False)
     except LeadlineError as error:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
 
-def _write(folders: Sequence[Path], output: Path, images: int) -> list[Table]:
-    findings = find(folders)
-    tables = build_tables(findings.cells)
-    page = render_page(findings, tables, written=datetime.datetime.now(datetime.UTC), images=images)
+def _write(evidence: Evidence, output: Path) -> None:
+    page = render_page(evidence, written=datetime.datetime.now(datetime.UTC))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
-    boards = build_boards(tables)
-    write_csv(tables, output.with_name("leaderboard.csv"))
-    write_pairs(differences(tuple(tables)), output.with_name("pairs.csv"))
-    write_papers(compare(tables), output.with_name("papers.csv"))
-    output.with_name("leaderboard.md").write_text(markdown_tables(boards), encoding="utf-8")
-    output.with_name("leaderboard.tex").write_text(latex_tables(boards), encoding="utf-8")
+    write_csv(evidence.tables, output.with_name("leaderboard.csv"))
+    write_pairs(evidence.differences, output.with_name("pairs.csv"))
+    write_papers(evidence.papers, output.with_name("papers.csv"))
+    output.with_name("leaderboard.md").write_text(markdown_tables(evidence.boards), encoding="utf-8")
+    output.with_name("leaderboard.tex").write_text(latex_tables(evidence.boards), encoding="utf-8")
     console = Console()
-    for table in tables:
+    for table in evidence.tables:
         console.print(terminal_table(table, console.width), "")
-    for folder in findings.unfinished:
+    for folder in evidence.findings.unfinished:
         console.print(f"unfinished: {folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{output}", markup=False, highlight=False, soft_wrap=True)
-    return tables
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from src.records.schema import MetricInfo
 from src.records.statistics import RESAMPLES, percentile_interval, ranks, resampled_average_ranks
 from src.report.leaderboard import Row, Table
 from src.report.paired import pair
-from src.report.section import Evidence, Section
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,21 +109,6 @@ class Board:
     grids: tuple[Grid, ...]
 
 
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section."""
-    return [
-        Section(
-            anchor="leaderboard",
-            title="Leaderboard",
-            nav="leaderboard",
-            template="board.html.jinja",
-            view=build_boards(evidence.tables),
-            styles=("board.css",),
-            scripts=("board.js",),
-        )
-    ]
-
-
 def build_boards(tables: Iterable[Table]) -> tuple[Board, ...]:
     """Sort tables into boards: one for each protocol in one version with one set of settings, widest first."""
     groups: dict[tuple[str, int, str], list[Table]] = {}
@@ -142,14 +126,9 @@ def _board(columns: tuple[Table, ...]) -> Board:
         protocol=key.protocol,
         version=key.version,
         columns=columns,
-        labels=tuple(_label(table, columns) for table in columns),
+        labels=tuple(table.title for table in columns),
         grids=tuple(_grid(metric, info, columns, lines) for metric, info in metrics.items()),
     )
-
-
-def _label(table: Table, columns: Sequence[Table]) -> str:
-    twins = [other for other in columns if other.key.data == table.key.data]
-    return table.key.data if len(twins) == 1 else f"{table.key.data} ({twins.index(table) + 1} of {len(twins)})"
 
 
 def rows_by_name(columns: Sequence[Table]) -> dict[str, tuple[Row | None, ...]]:

@@ -1,11 +1,11 @@
-"""One section for each data variant: all that was measured on it, protocol by protocol."""
+"""All that was measured on one data variant, protocol by protocol."""
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 from src.report.cells import Findings
 from src.report.leaderboard import Table
-from src.report.section import Evidence, Section
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,19 +23,10 @@ class DataSet:
     not_applicable: dict[str, tuple[str, ...]]
 
 
-def build(evidence: Evidence) -> list[Section]:
-    """Return a section for each data variant."""
-    groups = itertools.groupby(evidence.tables, lambda table: table.key.data)
-    return [
-        Section(
-            anchor=f"data-{place}",
-            title=data,
-            kind="Data set",
-            template="dataset.html.jinja",
-            view=_data_set(data, tuple(tables), evidence.findings),
-        )
-        for place, (data, tables) in enumerate(groups, start=1)
-    ]
+def data_sets(tables: Sequence[Table], findings: Findings) -> list[DataSet]:
+    """Sort tables by data variant; they come in its order."""
+    groups = itertools.groupby(tables, lambda table: table.key.data)
+    return [_data_set(data, tuple(members), findings) for data, members in groups]
 
 
 def _data_set(data: str, tables: tuple[Table, ...], findings: Findings) -> DataSet:

@@ -10,7 +10,6 @@ from jaxtyping import Float64
 from src.records import statistics
 from src.report.leaderboard import Row, Table
 from src.report.paired import pair
-from src.report.section import Evidence, Section
 
 LEVEL = 0.05
 _LEAST_RESAMPLES = 10_000
@@ -104,22 +103,6 @@ class Differences:
     diagram: Diagram | None
     resamples: int
     verdict: str
-
-
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section, or nothing where no table has two ranked rows with two images."""
-    found = differences(evidence.tables)
-    if not found:
-        return []
-    section = Section(
-        anchor="differences",
-        title="Is the difference real?",
-        nav="differences",
-        template="differences.html.jinja",
-        view=found,
-        styles=("differences.css",),
-    )
-    return [section]
 
 
 def differences(tables: tuple[Table, ...]) -> tuple[Differences, ...]:

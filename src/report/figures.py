@@ -1,4 +1,4 @@
-"""Sections of charts: accuracy against speed, against the resolution of the input, and error by depth."""
+"""Charts: accuracy against speed, against the resolution of the input, and error by depth."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,6 @@ from jaxtyping import Float64
 from src.records.table import Scored
 from src.report.chart import Chart, Datum, Series, draw
 from src.report.leaderboard import Row, Table
-from src.report.section import Evidence, Section
 from src.report.words import metres, metric_label
 
 MAX_LINES: Final = 12
@@ -21,73 +20,47 @@ MAX_LINES: Final = 12
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Charts by data variant, those of its first protocol apart from the others.
+    """Charts of one kind.
 
     Attributes:
         note: what to know about them.
-        sets: (data variant, charts of the first protocol, charts of the others).
+        first: under the first protocol of each data variant that has such a chart.
+        others: under its other protocols.
     """
 
     note: str
-    sets: tuple[tuple[str, tuple[Chart, ...], tuple[Chart, ...]], ...]
+    first: tuple[Chart, ...]
+    others: tuple[Chart, ...]
 
 
 Draw = Callable[[Table, str], Sequence[Chart]]
 """Table and anchor -> charts."""
 
 
-def build_cost(evidence: Evidence) -> list[Section]:
-    """Return the section of accuracy against speed; nothing without two models measured on one device."""
-    note = (
-        "Images per second of the prediction loop, loading and scoring included; one chart per device, since speeds of "
-        "different devices say nothing about models. The line joins the ranked models that no other one beats in both."
-    )
-    return _section(evidence, "cost", "Accuracy against speed", "speed", note, _cost)
+def figures(tables: Sequence[Table], draw: Draw, *, anchor: str, note: str) -> Figures:
+    """Draw a kind of chart for every table that has what it takes.
 
-
-def build_resolution(evidence: Evidence) -> list[Section]:
-    """Return the section of accuracy by resolution; nothing without cells that differ in nothing else."""
-    note = (
-        "One line joins the cells of one model that differ in nothing but the resolution that was asked for. The axis "
-        "is the size the network saw: the root of its mean number of pixels. Bars are 95 % intervals."
-    )
-    return _section(evidence, "resolution", "Accuracy by resolution", "resolution", note, _resolution)
-
-
-def build_depth(evidence: Evidence) -> list[Section]:
-    """Return the section of errors by depth; nothing where the records have no bins of depth."""
-    note = (
-        "Mean absolute relative error of all pixels whose true depth lies in a bin, all images taken together; a value "
-        "stands at the geometric middle of its bin, a bar for two standard errors over images. Bins with fewer than "
-        "two images have no bar."
-    )
-    return _section(evidence, "depth", "Error by depth", "depth", note, _depth)
-
-
-def _section(evidence: Evidence, anchor: str, title: str, nav: str, note: str, drawn: Draw) -> list[Section]:
-    sets = []
+    Args:
+        tables: in order of data variant.
+        draw: the kind.
+        anchor: that the ids of the charts start with.
+        note: as in `Figures`.
+    """
     places = itertools.count(1)
-    for data, group in itertools.groupby(evidence.tables, lambda table: table.key.data):
-        tables = list(group)
-        charts = [(table, chart) for table in tables for chart in drawn(table, f"{anchor}-{next(places)}")]
-        if charts:
-            first = charts[0][0].key.protocol
-            sets.append(
-                (
-                    data,
-                    tuple(chart for table, chart in charts if table.key.protocol == first),
-                    tuple(chart for table, chart in charts if table.key.protocol != first),
-                )
-            )
-    if not sets:
-        return []
-    view = Figures(note=note, sets=tuple(sets))
-    return [
-        Section(anchor=anchor, title=title, nav=nav, template="figures.html.jinja", view=view, styles=("chart.css",))
-    ]
+    charts = [(table, chart) for table in tables for chart in draw(table, f"{anchor}-{next(places)}")]
+    protocols: dict[str, str] = {}
+    for table, _ in charts:
+        protocols.setdefault(table.key.data, table.key.protocol)
+    leading = [protocols[table.key.data] == table.key.protocol for table, _ in charts]
+    return Figures(
+        note=note,
+        first=tuple(chart for (_, chart), leads in zip(charts, leading, strict=True) if leads),
+        others=tuple(chart for (_, chart), leads in zip(charts, leading, strict=True) if not leads),
+    )
 
 
-def _cost(table: Table, anchor: str) -> list[Chart]:
+def cost_charts(table: Table, anchor: str) -> list[Chart]:
+    """Draw accuracy against speed, a chart for each device that two models were measured on."""
     known = [row for row in table.rows if _mean(row, table) is not None and row.manifest.images_per_second > 0]
     devices: dict[tuple[str, int], list[Row]] = {}
     for row in known:
@@ -130,7 +103,8 @@ def pareto(data: Sequence[Datum], *, higher_is_better: bool) -> list[Datum]:
     return front[::-1]
 
 
-def _resolution(table: Table, anchor: str) -> list[Chart]:
+def resolution_charts(table: Table, anchor: str) -> list[Chart]:
+    """Draw accuracy by resolution, if cells differ in nothing else."""
     families: dict[tuple[str, str], list[Row]] = {}
     for row in table.rows:
         if _mean(row, table) is not None:
@@ -161,7 +135,8 @@ def _side(row: Row) -> float:
     return round(float(np.sqrt(sizes.prod(axis=1).mean())), 1)
 
 
-def _depth(table: Table, anchor: str) -> list[Chart]:
+def depth_charts(table: Table, anchor: str) -> list[Chart]:
+    """Draw the error by true depth, if the records have bins of it."""
     series = []
     for row in table.rows:
         edges, scored = row.manifest.depth_edges, row.cell.scores[row.protocol]
@@ -239,4 +214,4 @@ def _label(table: Table) -> str:
 
 
 def _title(table: Table) -> str:
-    return f"{table.key.data}, {table.key.protocol} version {table.key.version}"
+    return f"{table.title}, {table.key.protocol} version {table.key.version}"

@@ -12,7 +12,6 @@ from src.report import pictures, values
 from src.report.leaderboard import Row, Table
 from src.report.panels import Panel, read_panel
 from src.report.pictures import INVALID, colour_depth, colour_error, data_uri, depth_limits
-from src.report.section import Evidence, Section
 from src.report.selection import Wanted, select
 from src.report.standing import Standing
 
@@ -109,16 +108,10 @@ class Gallery:
     broken: tuple[int, int, int]
 
 
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section, or nothing where no image is to be shown.
-
-    Raises:
-        RecordsError: if a file of panels is broken.
-    """
-    sets, left_out = build_pictures(evidence.tables, count=evidence.images)
-    if not sets:
-        return []
-    view = Gallery(
+def build_gallery(tables: Sequence[Table], *, count: int) -> Gallery:
+    """Draw the pictures and say what their colours mean; see `build_pictures`."""
+    sets, left_out = build_pictures(tables, count=count)
+    return Gallery(
         sets=sets,
         left_out=left_out,
         megabytes=MAX_BYTES // 1_000_000,
@@ -128,17 +121,6 @@ def build(evidence: Evidence) -> list[Section]:
         invalid=INVALID,
         broken=pictures.BROKEN,
     )
-    return [
-        Section(
-            anchor="pictures",
-            title="What the errors look like",
-            nav="pictures",
-            template="gallery.html.jinja",
-            view=view,
-            styles=("gallery.css",),
-            scripts=("inflate.js", "maps.js", "cloud.js", "gallery.js"),
-        )
-    ]
 
 
 def build_pictures(

@@ -7,9 +7,8 @@ from statistics import median
 
 import numpy as np
 
-from src.report.board import AverageRank, Board, average_ranks, build_boards, rows_by_name
+from src.report.board import AverageRank, Board, average_ranks, rows_by_name
 from src.report.leaderboard import Domain, Row, Table
-from src.report.section import Evidence, Section
 
 _MOST_GROUPS = 12  # more are scenes, not kinds of scene
 
@@ -98,32 +97,21 @@ class Distances:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Generalisation:
-    """What the section draws; one of the three is not empty."""
+    """What the section draws."""
 
     domains: tuple[Domains, ...]
     kinds: tuple[Kinds, ...]
     distances: tuple[Distances, ...]
 
 
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section, or nothing where cards and groups say nothing."""
-    view = generalisation(evidence.tables)
-    if not view.domains and not view.kinds and not view.distances:
-        return []
-    return [
-        Section(
-            anchor="generalisation",
-            title="Does it generalise?",
-            nav="generalisation",
-            template="generalisation.html.jinja",
-            view=view,
-        )
-    ]
+def generalisation(tables: Sequence[Table], boards: Sequence[Board]) -> Generalisation:
+    """Tell in-domain from zero-shot, and kinds of scene, and near from far.
 
-
-def generalisation(tables: Sequence[Table]) -> Generalisation:
-    """Tell in-domain from zero-shot, and kinds of scene, and near from far."""
-    domains = [_domains(board) for board in build_boards(tables)]
+    Args:
+        tables: of the leaderboard.
+        boards: of these tables.
+    """
+    domains = [_domains(board) for board in boards]
     kinds = [_kinds(table) for table in tables]
     distances = [_distances(table) for table in tables]
     return Generalisation(

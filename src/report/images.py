@@ -11,7 +11,6 @@ from jaxtyping import Float, Shaped
 
 from src.report import words
 from src.report.leaderboard import Table
-from src.report.section import Evidence, Section
 
 MAX_BYTES: Final = 8_000_000
 """All sheets of a page together; the first metric of every table comes before the others."""
@@ -34,21 +33,6 @@ class Sheets:
     megabytes: int
 
 
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section."""
-    return [
-        Section(
-            anchor="images",
-            title="Image by image",
-            nav="images",
-            template="images.html.jinja",
-            view=build_sheets(evidence.tables),
-            styles=("board.css", "images.css"),
-            scripts=("inflate.js", "images.js"),
-        )
-    ]
-
-
 def build_sheets(tables: Sequence[Table], *, room: int = MAX_BYTES) -> Sheets:
     """Pack the values of all images, the first metric of every table first, as long as there is room.
 
@@ -61,7 +45,7 @@ def build_sheets(tables: Sequence[Table], *, room: int = MAX_BYTES) -> Sheets:
     for table in tables:
         key = (table.key.data, table.key.samples)
         images.setdefault(key, _images(table))
-        sheets.append(_sheet(table, _label(table, tables), list(images).index(key)))
+        sheets.append(_sheet(table, list(images).index(key)))
     wanted = [(rank, place) for place, table in enumerate(tables) for rank in range(len(table.metrics))]
     left_out = 0
     for rank, place in sorted(wanted):
@@ -86,19 +70,14 @@ def _images(table: Table) -> dict[str, str]:
     }
 
 
-def _label(table: Table, tables: Sequence[Table]) -> str:
-    twins = [one for one in tables if (one.key.data, one.key.protocol) == (table.key.data, table.key.protocol)]
-    which = f" ({twins.index(table) + 1} of {len(twins)})" if len(twins) > 1 else ""
-    return f"{table.key.protocol} v{table.key.version}{which}"
-
-
-def _sheet(table: Table, label: str, images: int) -> dict[str, Any]:
+def _sheet(table: Table, images: int) -> dict[str, Any]:
     statuses = [_in_order(table, row.scored.status, place) for place, row in enumerate(table.rows)]
     codes = np.select([np.stack(statuses) == "ok", np.stack(statuses) == "failed"], [0, 1], 2).astype(np.uint8)
     return {
         "data": table.key.data,
         "protocol": table.key.protocol,
-        "label": label,
+        "title": table.title,
+        "label": f"{table.key.protocol} v{table.key.version}",
         "images": images,
         "models": [{"name": row.name, "unranked": bool(row.unranked)} for row in table.rows],
         "status": _deflated(codes.tobytes()),

@@ -84,6 +84,9 @@ class Comparable:
     samples: str
 
 
+Groups = Mapping[Comparable, Sequence[Row]]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Rows that may be compared with one another, ranked ones first, best first by the first metric.
@@ -94,6 +97,7 @@ class Table:
         depth_range: (nearest, farthest) metres of ground truth that counts, or None where the records do not say.
         rows: at least one.
         apart: why other cells of this data variant and protocol are in another table; empty where there are none.
+        part: which of those tables this is, as in "1 of 2"; "" where there is only one.
     """
 
     key: Comparable
@@ -101,6 +105,12 @@ class Table:
     depth_range: tuple[float, float] | None
     rows: tuple[Row, ...]
     apart: tuple[str, ...]
+    part: str
+
+    @property
+    def title(self) -> str:
+        """The data variant, and which table of its protocol this is if there are several."""
+        return f"{self.key.data} ({self.part})" if self.part else self.key.data
 
     @property
     def alignment(self) -> str:
@@ -140,23 +150,30 @@ class Table:
 
 
 def build_tables(cells: Iterable[Cell]) -> list[Table]:
-    """Sort cells into tables: one per data variant and protocol, and more where cells must not be mixed.
+    """Sort cells into tables: one per data variant and protocol, and more where cells must not be mixed."""
+    return tables_of(comparable_rows(cells))
+
+
+def tables_of(rows: Groups) -> list[Table]:
+    """Make a table of each group of rows.
 
     Cells of corrupted images are in none of them; `src.report.robustness` has them.
 
     Returns:
         Tables in order of data variant, then in the order in which the protocols were applied.
     """
-    groups = comparable_rows(cell for cell in cells if cell.manifest.corruption == "none")
+    clean = {key: [row for row in group if row.manifest.corruption == "none"] for key, group in rows.items()}
+    groups = {key: group for key, group in clean.items() if group}
     order = {protocol: place for place, protocol in enumerate(dict.fromkeys(key.protocol for key in groups))}
 
     def place(key: Comparable) -> tuple[str, int, int, int]:
         return key.data, order[key.protocol], key.version, -groups[key][0].manifest.expected
 
-    return [_table(key, groups[key], _apart(key, groups)) for key in sorted(groups, key=place)]
+    keys = sorted(groups, key=place)
+    return [_table(key, groups[key], _apart(key, keys), _part(key, keys)) for key in keys]
 
 
-def comparable_rows(cells: Iterable[Cell]) -> dict[Comparable, list[Row]]:
+def comparable_rows(cells: Iterable[Cell]) -> Groups:
     """Return the rows of all cells, clean or corrupted, by what must agree between them."""
     cells = tuple(cells)
     groups: dict[Comparable, list[Row]] = {}
@@ -204,7 +221,12 @@ def _apart(key: Comparable, keys: Iterable[Comparable]) -> tuple[str, ...]:
     return tuple(words for field, words in names.items() if len({getattr(other, field) for other in others}) > 1)
 
 
-def _table(key: Comparable, rows: Sequence[Row], apart: tuple[str, ...]) -> Table:
+def _part(key: Comparable, keys: Sequence[Comparable]) -> str:
+    twins = [other for other in keys if (other.data, other.protocol) == (key.data, key.protocol)]
+    return f"{twins.index(key) + 1} of {len(twins)}" if len(twins) > 1 else ""
+
+
+def _table(key: Comparable, rows: Sequence[Row], apart: tuple[str, ...], part: str) -> Table:
     rows = _without_repeats(rows)
     info = rows[0].manifest.protocols[key.protocol]
     first = next(iter(info.metrics))
@@ -221,6 +243,7 @@ def _table(key: Comparable, rows: Sequence[Row], apart: tuple[str, ...]) -> Tabl
         depth_range=(float(depth_range[0]), float(depth_range[1])) if isinstance(depth_range, list) else None,
         rows=tuple(sorted(rows, key=place)),
         apart=apart,
+        part=part,
     )
 
 

@@ -3,69 +3,27 @@
 import datetime
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 import jinja2
 
 from src.records.statistics import RESAMPLES
-from src.report import (
-    board,
-    closing,
-    datasets,
-    differences,
-    figures,
-    gallery,
-    generalisation,
-    images,
-    papers,
-    robustness,
-    seeds,
-    words,
-)
+from src.report import words
 from src.report.axis import axis
-from src.report.cells import Findings
-from src.report.leaderboard import Table
-from src.report.section import Builder, Evidence
-
-BUILDERS: Final[tuple[Builder, ...]] = (
-    board.build,
-    differences.build,
-    seeds.build,
-    generalisation.build,
-    robustness.build,
-    papers.build,
-    datasets.build,
-    figures.build_cost,
-    figures.build_resolution,
-    figures.build_depth,
-    images.build,
-    gallery.build,
-    closing.build,
-)
-"""What the page consists of, in order."""
+from src.report.evidence import Evidence
+from src.report.sections import BUILDERS, Builder
 
 
-def render_page(
-    findings: Findings,
-    tables: Sequence[Table],
-    *,
-    written: datetime.datetime,
-    images: int,
-    builders: Sequence[Builder] = BUILDERS,
-) -> str:
+def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Sequence[Builder] = BUILDERS) -> str:
     """Return the page as HTML.
 
     Args:
-        findings: what to report.
-        tables: built from it.
+        evidence: what to report.
         written: the time to state on the page.
-        images: how many images of each cell are shown.
         builders: of the sections.
 
     Raises:
         RecordsError: if a file of panels is broken.
     """
-    evidence = Evidence(findings=findings, tables=tuple(tables), images=images)
     sections = [section for build in builders for section in build(evidence)]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -83,12 +41,12 @@ def render_page(
         "speed": words.speed,
         "day": _day,
     }
-    manifests = [cell.manifest for cell in findings.cells]
+    manifests = [cell.manifest for cell in evidence.findings.cells]
     return environment.get_template("page.html.jinja").render(
         sections=sections,
         styles=_unique(name for section in sections for name in section.styles),
         scripts=_unique(name for section in sections for name in section.scripts),
-        cells=findings.cells,
+        cells=evidence.findings.cells,
         models=sorted({manifest.model for manifest in manifests}),
         data=sorted({manifest.data for manifest in manifests}),
         first=min(manifest.finished for manifest in manifests),

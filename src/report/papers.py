@@ -16,7 +16,6 @@ from src.records.reproduction import (
     tolerance,
 )
 from src.report.leaderboard import Row, Table
-from src.report.section import Evidence, Section
 
 Verdict = Literal["reproduced", "deviates", "not reachable", "no verdict"]
 
@@ -69,22 +68,6 @@ class PaperComparison:
     def count(self, verdict: Verdict) -> int:
         """Return how many numbers have the verdict."""
         return sum(one.verdict == verdict for one in self.comparisons)
-
-
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section, or nothing where no cell answers to a printed number."""
-    found = compare(evidence.tables)
-    if not found:
-        return []
-    section = Section(
-        anchor="papers",
-        title="Paper versus measured",
-        nav="paper versus measured",
-        template="papers.html.jinja",
-        view=found,
-        styles=("papers.css",),
-    )
-    return [section]
 
 
 def compare(tables: Sequence[Table]) -> tuple[PaperComparison, ...]:

@@ -8,7 +8,6 @@ from statistics import fmean
 from typing import Final
 
 from src.records.aggregate import unranked_because
-from src.records.reader import Cell
 from src.records.robustness import (
     FAMILIES,
     SEVERITIES,
@@ -19,8 +18,7 @@ from src.records.robustness import (
 )
 from src.report.chart import Chart, Datum, Series, draw
 from src.report.figures import MAX_LINES
-from src.report.leaderboard import Comparable, Row, comparable_rows
-from src.report.section import Evidence, Section
+from src.report.leaderboard import Comparable, Groups, Row
 from src.report.words import decimals_for, metric_label
 
 CATALOGUE: Final = tuple(name for family in FAMILIES.values() for name in family)
@@ -88,32 +86,12 @@ class Trial:
     charts: tuple[Chart, ...]
 
 
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section, or nothing where no image was corrupted."""
-    found = trials(evidence.findings.cells)
-    if not found:
-        return []
-    return [
-        Section(
-            anchor="robustness",
-            title="Does it survive bad pictures?",
-            nav="robustness",
-            template="robustness.html.jinja",
-            view={"trials": found, "all_cells": CELLS},
-            styles=("board.css", "chart.css"),
-        )
-    ]
-
-
-def trials(cells: Sequence[Cell]) -> tuple[Trial, ...]:
+def trials(rows: Groups) -> tuple[Trial, ...]:
     """Set corrupted cells beside the clean ones with the same data, settings, images and protocol."""
-    if all(cell.manifest.corruption == "none" for cell in cells):
-        return ()
     places = itertools.count(1)
-    groups = sorted(comparable_rows(cells).items(), key=lambda item: item[0].data)
     return tuple(
         _trial(key, rows, f"robustness-{next(places)}")
-        for key, rows in groups
+        for key, rows in sorted(rows.items(), key=lambda item: item[0].data)
         if any(row.manifest.corruption != "none" for row in rows)
     )
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from src.report.leaderboard import Row, Table
-from src.report.section import Evidence, Section
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +30,6 @@ class Spread:
     centre: float
     deviation: float
     error: float | None
-
-
-def build(evidence: Evidence) -> list[Section]:
-    """Return the section, or nothing where nothing was run under several seeds."""
-    found = spreads(evidence.tables)
-    if not found:
-        return []
-    section = Section(anchor="seeds", title="How much is chance?", nav="seeds", template="seeds.html.jinja", view=found)
-    return [section]
 
 
 def spreads(tables: Sequence[Table]) -> tuple[Spread, ...]:

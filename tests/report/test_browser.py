@@ -13,7 +13,7 @@ import pytest
 
 from src.records.table import read_table
 from src.report.cells import find
-from src.report.leaderboard import build_tables
+from src.report.evidence import Evidence
 from src.report.page import render_page
 
 from .conftest import write_cell
@@ -44,10 +44,11 @@ def page(folder: Path) -> Iterator[Any]:
             group=lambda i: ("indoor", "outdoor")[i % 2], statuses={5: "skipped"},
         )  # fmt: skip
     write_cell(folder / "outputs" / "untrained", model="untrained", quality=0.5, random_weights=True)
-    findings = find([folder / "outputs"])
     written = datetime.datetime(2026, 11, 23, 14, 2, tzinfo=datetime.UTC)
     file = folder / "report.html"
-    file.write_text(render_page(findings, build_tables(findings.cells), written=written, images=2), encoding="utf-8")
+    file.write_text(
+        render_page(Evidence(findings=find([folder / "outputs"]), images=2), written=written), encoding="utf-8"
+    )
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     words = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1400,1000")
@@ -156,8 +157,11 @@ def scored(folder: Path, cell: str, protocol: str = "metric") -> Any:
 
 
 def choose_first_sheet(page: Any) -> None:
-    choose(page, "images-sheet", "rooms: metric v1 (1 of 2)")
-    wait(page, "document.querySelector('.by-image caption')?.textContent.includes('metric v1 (1 of 2): AbsRel')")
+    choose(page, "images-sheet", "rooms (1 of 2): metric v1")
+    wait(
+        page,
+        "document.querySelector('.by-image caption')?.textContent.includes('rooms (1 of 2) under metric v1: AbsRel')",
+    )
 
 
 def test_images_sort_by_any_column_as_numpy_sorts_them(page: Any, folder: Path) -> None:

@@ -9,17 +9,15 @@ import pytest
 from src.records.reader import read_cell
 from src.report.cells import find
 from src.report.chart import Chart, Datum, Scale, Series, draw
-from src.report.figures import _by_depth, _middle, build_cost, build_depth, build_resolution, pareto
+from src.report.figures import Draw, _by_depth, _middle, cost_charts, depth_charts, figures, pareto, resolution_charts
 from src.report.leaderboard import build_tables
-from src.report.section import Evidence
 
 Make = Callable[..., Path]
 
 
-def charts_of(build: Callable, *folders: Path) -> list[Chart]:
-    findings = find(folders)
-    evidence = Evidence(findings=findings, tables=tuple(build_tables(findings.cells)), images=0)
-    return [chart for section in build(evidence) for _, first, others in section.view.sets for chart in first + others]
+def charts_of(draw: Draw, *folders: Path) -> list[Chart]:
+    found = figures(build_tables(find(folders).cells), draw, anchor="a", note="")
+    return [*found.first, *found.others]
 
 
 def test_the_front_holds_what_nothing_beats_in_both() -> None:
@@ -31,7 +29,7 @@ def test_the_front_holds_what_nothing_beats_in_both() -> None:
 def test_only_speeds_of_one_device_share_a_chart(make_cell: Make) -> None:
     common = {"protocols": ("metric",)}
     found = charts_of(
-        build_cost,
+        cost_charts,
         make_cell("a", model="one", images_per_second=2.0, device="x", **common),
         make_cell("b", model="two", images_per_second=9.0, device="x", quality=0.3, **common),
         make_cell("c", model="three", images_per_second=5.0, device="y", **common),
@@ -59,10 +57,9 @@ def test_a_line_joins_cells_that_differ_in_nothing_but_the_resolution(make_cell:
         scored = cell.scores["metric"]
         sized = dataclasses.replace(scored, input_size=np.full((len(scored), 2), size, dtype=np.int32))
         cells.append(dataclasses.replace(cell, scores={"metric": sized}))
-    evidence = Evidence(findings=findings, tables=tuple(build_tables(cells)), images=0)
-    (section,) = build_resolution(evidence)
-    ((data, (chart,), others),) = section.view.sets
-    assert (data, others) == ("rooms", ())
+    found = figures(build_tables(cells), resolution_charts, anchor="a", note="")
+    ((chart,), others) = found.first, found.others
+    assert (chart.title, others) == ("rooms, metric version 1", ())
     (line,) = chart.lines
     assert line.name == "one"
     assert [mark.datum.x for mark in line.marks] == [350, 700]
@@ -72,7 +69,7 @@ def test_a_line_joins_cells_that_differ_in_nothing_but_the_resolution(make_cell:
 def test_errors_by_depth_pool_the_pixels_of_each_bin(make_cell: Make) -> None:
     folder = make_cell(images=3, protocols=("metric",), statuses={2: "failed"})
     scored = read_cell(folder).scores["metric"]
-    assert charts_of(build_depth, folder) == []
+    assert charts_of(depth_charts, folder) == []
     scored = dataclasses.replace(
         scored,
         depth_pixels=np.array([[10, 0, 0], [30, 5, 0], [7, 7, 7]]),

@@ -5,13 +5,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.records.reader import read_cell
-from src.report.generalisation import generalisation
-from src.report.leaderboard import build_tables
+from src.report.board import build_boards
+from src.report.generalisation import Generalisation, generalisation
+from src.report.leaderboard import Table, build_tables
 from tests.report.test_page import page_of
 
 
+def told(tables: list[Table]) -> Generalisation:
+    return generalisation(tables, build_boards(tables))
+
+
 def found_in(*folders):
-    return generalisation(build_tables([read_cell(folder) for folder in folders]))
+    return told(build_tables([read_cell(folder) for folder in folders]))
 
 
 @pytest.fixture
@@ -100,11 +105,11 @@ def test_near_and_far_by_hand(make_cell):
     errors = np.array([[0.1, 0.2, np.nan], [0.3, 0.1, 0.5], [0.2, np.nan, 0.4]])
     scored = dataclasses.replace(cell.scores["metric"], depth_pixels=pixels, depth_abs_rel=errors)
     tables = build_tables([dataclasses.replace(cell, scores={"metric": scored})])
-    (found,) = generalisation(tables).distances
+    (found,) = told(tables).distances
     assert (found.edge, found.share) == (5.0, pytest.approx(180 / 300))
     near = (40 * 0.1 + 30 * 0.2 + 10 * 0.3 + 50 * 0.1 + 50 * 0.2) / 180
     far = (20 * 0.5 + 100 * 0.4) / 120
     assert found.errors == {"ramp": (pytest.approx(near), pytest.approx(far))}
     # a data set whose pixels lie in one bin has no near and far
     alone = dataclasses.replace(scored, depth_pixels=pixels * [1, 0, 0])
-    assert generalisation(build_tables([dataclasses.replace(cell, scores={"metric": alone})])).distances == ()
+    assert told(build_tables([dataclasses.replace(cell, scores={"metric": alone})])).distances == ()

@@ -11,12 +11,11 @@ import pytest
 from src.records.aggregate import Estimate, estimates
 from src.records.reader import read_cell
 from src.records.schema import MetricInfo
-from src.report import datasets
 from src.report.axis import axis
 from src.report.cells import find
-from src.report.leaderboard import build_tables
-from src.report.page import BUILDERS, render_page
-from src.report.section import Builder
+from src.report.evidence import Evidence
+from src.report.page import render_page
+from src.report.sections import BUILDERS, Builder, each_data_set
 
 Make = Callable[..., Path]
 VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
@@ -73,14 +72,13 @@ WRITTEN = datetime.datetime(2026, 11, 23, 14, 2, tzinfo=datetime.UTC)
 
 
 def page_of(*folders: Path, images: int = 2, builders: Sequence[Builder] = BUILDERS) -> Page:
-    findings = find(folders)
-    tables = build_tables(findings.cells)
-    return Page(render_page(findings, tables, written=WRITTEN, images=images, builders=builders))
+    evidence = Evidence(findings=find(folders), images=images)
+    return Page(render_page(evidence, written=WRITTEN, builders=builders))
 
 
 def data_sets_of(*folders: Path) -> Page:
     """Of the page, the sections about one data set each."""
-    return page_of(*folders, builders=(datasets.build,))
+    return page_of(*folders, builders=(each_data_set,))
 
 
 def test_numbers_are_those_of_the_records(make_cell: Make) -> None:

@@ -1,10 +1,11 @@
 import pytest
 
 from src.records.reader import read_cell
+from src.records.reproduction import paper_tables
 from src.records.schema import MetricInfo
-from src.report import papers
 from src.report.leaderboard import build_tables
-from src.report.papers import compare
+from src.report.papers import _verdict, compare
+from src.report.sections import papers
 from tests.report import conftest
 from tests.report.test_page import page_of
 
@@ -81,20 +82,20 @@ def test_verdicts(marigold):
 
 def test_a_verdict_is_a_matter_of_the_tolerance(marigold):
     row = build_tables([read_cell(marigold())])[0].rows[0]
-    (table,) = [one for one in papers.paper_tables() if one.name == "depth_anything_v2"]
+    (table,) = [one for one in paper_tables() if one.name == "depth_anything_v2"]
     columns = {one.dataset: one for one in table.columns}
-    assert papers._verdict(row, columns["nyu"], near=True) == ("reproduced", "")
-    assert papers._verdict(row, columns["nyu"], near=False) == ("deviates", "")
-    assert papers._verdict(row, columns["diode"], near=True) == ("reproduced", "")
-    verdict, because = papers._verdict(row, columns["diode"], near=False)
+    assert _verdict(row, columns["nyu"], near=True) == ("reproduced", "")
+    assert _verdict(row, columns["nyu"], near=False) == ("deviates", "")
+    assert _verdict(row, columns["diode"], near=True) == ("reproduced", "")
+    verdict, because = _verdict(row, columns["diode"], near=False)
     assert verdict == "not reachable"
     assert "never released" in because
 
 
 def test_the_section_on_the_page(marigold, make_cell):
-    page = page_of(marigold(), builders=(papers.build,))
+    page = page_of(marigold(), builders=(papers,))
     (section,) = page.all("section", id="papers")
     assert "0.099" in section.text
     assert "others measured 0.0992" in section.text
     assert "printed 9.9 percent" in section.text
-    assert not page_of(make_cell("z"), builders=(papers.build,)).all("section", id="papers")
+    assert not page_of(make_cell("z"), builders=(papers,)).all("section", id="papers")

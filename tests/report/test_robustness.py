@@ -9,7 +9,7 @@ import pytest
 from src.data.corruption.catalogue import CORRUPTIONS
 from src.records.reader import read_cell
 from src.report.__main__ import main
-from src.report.leaderboard import build_tables
+from src.report.leaderboard import build_tables, comparable_rows
 from src.report.robustness import CATALOGUE, Trial, trials
 from tests.report.test_page import page_of
 
@@ -36,7 +36,7 @@ def all_of(*corruptions: str) -> list[tuple[str, int]]:
 
 
 def trial_of(folders: Sequence[Path]) -> Trial:
-    (found,) = trials([read_cell(folder) for folder in folders])
+    (found,) = trials(comparable_rows([read_cell(folder) for folder in folders]))
     return found
 
 

@@ -137,7 +137,7 @@
     const { sheet, metric } = view;
     const label = `${metric.label}${metric.unit && metric.unit !== "fraction" ? `, ${metric.unit}` : ""}, ${metric.higher ? "higher" : "lower"} is better`;
     const table = element("table", { className: "scores by-image" },
-      element("caption", { className: "unseen" }, `${sheet.data} under ${sheet.label}: ${label}`),
+      element("caption", { className: "unseen" }, `${sheet.title} under ${sheet.label}: ${label}`),
       element("thead", {}, element("tr", {}, ...all.map(heading))),
       element("tbody", {}, ...shown.map((i) => {
         const best = view.best(i);
@@ -172,7 +172,7 @@
     return open();
   };
   const again = () => { state.page = 0; draw(); };
-  refill(sheetChoice, sheets.map((sheet) => `${sheet.data}: ${sheet.label}`));
+  refill(sheetChoice, sheets.map((sheet) => `${sheet.title}: ${sheet.label}`));
   sheetChoice.addEventListener("change", openSheet);
   metricChoice.addEventListener("change", () => { state.direction = undefined; open(); });
   find.addEventListener("input", again);
