@@ -15,6 +15,7 @@ from src.core.errors import LeadlineError
 # what a worker or rank raised arrives as the text of its traceback
 _RAISED_ELSEWHERE = re.compile(r".*src\.core\.errors\.\w+: ", re.DOTALL)
 _WORKER_DIED = re.compile(r"DataLoader worker \(pid.*\) (is killed by signal|exited unexpectedly)")
+_RANK_DIED = re.compile(r"process \d+ terminated with (signal \w+|exit code \d+)")
 _DISK = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota of this disk is used up",
@@ -42,6 +43,11 @@ def explain(error: BaseException, conf: Path | None = None) -> str | None:
         return (
             f"a process that decodes images has died, often for want of memory: {text.splitlines()[0]} What was scored "
             "is kept, and the same command goes on from there; num_workers=0 decodes in the main process"
+        )
+    if _RANK_DIED.search(text):
+        return (
+            f"a process of the run has died, often for want of memory: {text.splitlines()[-1]}. What was scored is "
+            "kept, and the same command goes on from there, with any number of processes"
         )
     if isinstance(error, MissingConfigException):
         return text + _known_choices(error, conf)
