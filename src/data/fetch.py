@@ -27,7 +27,7 @@ def fetch(variant: str, source: Source | None, arguments: Mapping[str, Any], *, 
         progress: shows how far a file is.
 
     Returns:
-        What was done, a line for each file.
+        What was done, a line for each file, and what is left for you to do.
 
     Raises:
         DataError: if it needs handwork, with the steps, or if a file cannot be had.
@@ -39,7 +39,9 @@ def fetch(variant: str, source: Source | None, arguments: Mapping[str, Any], *, 
         steps = "\n".join(f"  {k}. {step.format(**arguments)}" for k, step in enumerate(source.steps, start=1))
         msg = f"{variant} cannot be fetched without you:\n{steps}\nThen: python -m src.data verify data={variant}"
         raise DataError(msg)
-    return [_bring(remote, Path(remote.to.format(**arguments)).expanduser(), progress) for remote in source.files]
+    brought = [_bring(remote, Path(remote.to.format(**arguments)).expanduser(), progress) for remote in source.files]
+    left = [f"by hand: {step.format(**arguments)}" for step in source.steps]
+    return [*brought, *left]
 
 
 def _bring(remote: RemoteFile, target: Path, progress: Progress) -> str:

@@ -16,8 +16,14 @@ from src.data.crops import KB_SIZE, Crop, cut, inside, kb_box, shift
 from src.data.published import per_metre, read_image, read_stored
 from src.data.two_roots import TwoRoots
 
+METRIC3D_COLUMNS = (43, 1197)
+"""Half-open; the narrowest images have 1224 columns."""
+
 PIXEL_CENTRE = 0.5
 """KITTI's calibration puts the centre of the first pixel at 0."""
+
+LEFT, RIGHT = "image_02", "image_03"
+"""The colour cameras."""
 
 _DEPTH_FOLDERS = ("", "train/", "val/")  # merged (BTS, Marigold), or as downloaded
 _VALIDATION = {  # the recordings of the Eigen list that the depth benchmark keeps for validation
@@ -48,6 +54,8 @@ class View(StrEnum):
     """The image as recorded, about 375 x 1242."""
     KB = "kb"
     """Image and ground truth cut to the benchmark's 352 x 1216."""
+    METRIC3D = "metric3d"
+    """Image and ground truth cut to the columns 43:1197, once the crop of the full image has been taken."""
 
     @classmethod
     def _missing_(cls, value: object) -> "View":
@@ -68,6 +76,7 @@ class KITTI(TwoRoots):
     Units: 16-bit PNG, 1/256 m, 0 where not measured. Images are of 5 sizes from 370 x 1224 to 376 x 1241.
     Camera: P_rect_02, moved by half a pixel (KITTI's pixel centres are integers) and by the crop; none in the bundle.
     Crop: Garg's or Eigen's, as fractions *of the view*, hence other pixels in another view; ranges up to 80 or 100 m.
+    Metric3D's tests cut image and depth to the columns 43:1197 besides; that its tables use them is not certain.
     Citation: A. Geiger, P. Lenz, C. Stiller, R. Urtasun, "Vision meets Robotics: The KITTI Dataset", IJRR 2013; depth:
     J. Uhrig et al., "Sparsity Invariant CNNs", 3DV 2017; split: D. Eigen, C. Puhrsch, R. Fergus, NeurIPS 2014.
 
@@ -76,7 +85,7 @@ class KITTI(TwoRoots):
         depth_root: folder or archive with the annotated depth maps; the same for the bundle.
         count: images in the split.
         split: eigen or midas.
-        view: full or kb.
+        view: full, kb or metric3d.
         crop: garg, eigen or None, of the view.
         depth_range: (nearest, farthest) in metres.
     """
@@ -110,13 +119,7 @@ class KITTI(TwoRoots):
         listed = frames.kitti_eigen(annotated=True)
         if self.split is Split.MIDAS:
             listed = tuple(entry for entry in listed if entry[0][17:21] in _VALIDATION.get(entry[0][:10], ()))
-        return {
-            f"{drive}/{frame:010d}": (
-                f"{drive[:10]}/{drive}/image_02/data/{frame:010d}.png",
-                self._depth_name(f"{drive}/proj_depth/groundtruth/image_02/{frame:010d}.png"),
-            )
-            for drive, frame in listed
-        }
+        return {f"{drive}/{frame:010d}": self.pair(drive, frame) for drive, frame in listed}
 
     def stamps(self, i: int) -> Sequence[str]:
         """The stamps of image, depth and, if there is one, calibration."""
@@ -133,7 +136,7 @@ class KITTI(TwoRoots):
         image_name, depth_name = self.files[name]
         image = read_image(self.tree, image_name)
         depth = per_metre(read_stored(self.depth_tree, depth_name), 256)
-        intrinsics = self._cameras.get(name[:10])
+        intrinsics = self._cameras.get(_place(image_name))
         if image.shape[:2] != depth.shape or np.less(depth.shape, KB_SIZE).any():
             msg = (
                 f"{self.tree.path / image_name}: expected an image of its depth map's size, at least {KB_SIZE}, got "
@@ -145,34 +148,52 @@ class KITTI(TwoRoots):
             image, depth = cut(image, box), cut(depth, box)
             intrinsics = None if intrinsics is None else shift(intrinsics, box)
         size = (depth.shape[0], depth.shape[1])
+        valid = np.ones(size, bool) if self.crop is None else inside(self.crop.box(size), size)
+        if self.view is View.METRIC3D:
+            box = (0, size[0], *METRIC3D_COLUMNS)
+            image, depth, valid = cut(image, box), cut(depth, box), cut(valid, box)
+            intrinsics = None if intrinsics is None else shift(intrinsics, box)
         return Frame(
             image=image,
             depth=depth,
-            valid=None if self.crop is None else inside(self.crop.box(size), size),
+            valid=valid,
             intrinsics=intrinsics,
             group=name.split("/")[0],
         )
 
-    def _depth_name(self, name: str) -> str:
-        found = [folder + name for folder in _DEPTH_FOLDERS if self.depth_tree.exists(folder + name)]
-        return found[0] if found else name
+    def pair(self, drive: str, frame: int, camera: str = LEFT) -> tuple[str, str]:
+        """Image and depth of one frame, of the left or right colour camera."""
+        depth = f"{drive}/proj_depth/groundtruth/{camera}/{frame:010d}.png"
+        found = [folder + depth for folder in _DEPTH_FOLDERS if self.depth_tree.exists(folder + depth)]
+        return f"{drive[:10]}/{drive}/{camera}/data/{frame:010d}.png", found[0] if found else depth
 
     @functools.cached_property
-    def _cameras(self) -> dict[str, Float32[np.ndarray, "3 3"]]:
-        """The calibration of each date for which there is a file."""
-        dates = sorted({name[:10] for name in self.sample_ids})
-        return {date: _camera(self.tree, _calibration(date)) for date in dates if self.tree.exists(_calibration(date))}
+    def _cameras(self) -> dict[tuple[str, str], Float32[np.ndarray, "3 3"]]:
+        """The intrinsics of each date and camera for which there is a file."""
+        places = sorted({_place(image) for image, _ in self.files.values()})
+        return {
+            (date, camera): _camera(self.tree, _calibration(date), camera)
+            for date, camera in places
+            if self.tree.exists(_calibration(date))
+        }
+
+
+def _place(image: str) -> tuple[str, str]:
+    """Date and camera of an image."""
+    date, _, camera = image.split("/")[:3]
+    return date, camera
 
 
 def _calibration(name: str) -> str:
     return f"{name[:10]}/calib_cam_to_cam.txt"
 
 
-def _camera(tree: Tree, name: str) -> Float32[np.ndarray, "3 3"]:
+def _camera(tree: Tree, name: str, camera: str) -> Float32[np.ndarray, "3 3"]:
+    entry = f"P_rect_{camera[-2:]}:"
     for line in tree.read(name).decode(errors="replace").splitlines():
-        if line.startswith("P_rect_02:"):
+        if line.startswith(entry):
             return as_camera(line.split()[1:], columns=4, where=tree.path / name)
-    msg = f"{tree.path / name}: expected a line P_rect_02: with 12 numbers, found none; download the calibration again"
+    msg = f"{tree.path / name}: expected a line {entry} with 12 numbers, found none; download the calibration again"
     raise DataError(msg)
 
 

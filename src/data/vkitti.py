@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.core.errors import DataError
+from src.core.errors import ConfigError, DataError
 from src.data.archive import Tree
 from src.data.base import Frame
 from src.data.crops import KB_SIZE, box_on, cut, inside, kb_box, shift
@@ -66,6 +66,9 @@ class VirtualKITTI(TwoRoots):
         super().__init__(root=root, depth_root=depth_root, count=count, depth_range=depth_range)
         self.listing = None if listing is None else Path(listing).expanduser()
         self.view = View(view)
+        if self.view not in (View.FULL, View.KB):
+            msg = f"view: expected full or kb, got {view!r}"
+            raise ConfigError(msg)
         box_on(crop, SIZE)
         self.crop = crop
 

@@ -253,5 +253,5 @@ def test_the_table_names_variants_that_exist_each_once():
         assert source.files or source.steps
         for file in source.files:
             assert file.url.startswith(("https://", "http://"))
-            assert "{root}" in file.to
+            assert any(place in file.to for place in ("{root}", "{depth_root}", "{listing}"))
             assert file.digest is None or len(file.digest) == {"md5": 32, "sha256": 64}[file.algorithm]

@@ -5,6 +5,7 @@ from PIL import Image
 from src.core.errors import ConfigError, DataError
 from src.data import frames
 from src.data.kitti import KITTI
+from src.data.kitti_listed import KITTIListed
 from src.data.kitti_selection import KITTISelection
 
 RNG = np.random.default_rng(0)
@@ -88,6 +89,56 @@ def test_published_views_and_crops_to_the_pixel(raw, view, crop, box):
     part = np.s_[box[0] : box[1], box[2] : box[3]]
     expected[part] = np.where(METRES < 80, METRES, 0)[part]
     np.testing.assert_array_equal(sample.depth[0, 0], expected[top : top + h, left : left + w])
+
+
+def test_metric3d_takes_the_crop_of_the_full_frame_and_then_cuts_the_sides(raw):
+    sample = kitti(*raw, view="metric3d", crop="eigen")[0]
+    assert sample.size == (375, 1197 - 43)
+    np.testing.assert_array_equal(sample.image[0].permute(1, 2, 0), RGB[:, 43:1197])
+    expected = np.zeros(SIZE, np.float32)
+    expected[124:342, 44:1197] = np.where(METRES < 80, METRES, 0)[124:342, 44:1197]
+    np.testing.assert_array_equal(sample.depth[0, 0], expected[:, 43:1197])
+    assert sample.intrinsics[0, 0, 2].item() == pytest.approx(609.5593 + 0.5 - 43)
+
+
+@pytest.fixture
+def listed(tmp_path):
+    """Two frames of one recording, of either camera, with calibrations of their own."""
+    drive, names = "2011_09_28_drive_0001_sync", {"image_02": "0000000069", "image_03": "0000000007"}
+    for k, (camera, frame) in enumerate(names.items()):
+        image = tmp_path / f"raw/2011_09_28/{drive}/{camera}/data/{frame}.png"
+        depth = tmp_path / f"depth/train/{drive}/proj_depth/groundtruth/{camera}/{frame}.png"
+        for path, array in ((image, RGB), (depth, DEPTH + np.uint16(k))):
+            path.parent.mkdir(parents=True)
+            Image.fromarray(array).save(path, compress_level=1)
+    right = CALIBRATION.splitlines()[-1].replace("P_rect_02", "P_rect_03").replace("6.095593e+02", "5.0e+02")
+    (tmp_path / "raw/2011_09_28/calib_cam_to_cam.txt").write_text(f"{CALIBRATION}{right}\n")
+    (tmp_path / "list.txt").write_text(f"2011_09_28/{drive} 69 l\n2011_09_28/{drive} 7 r")
+    settings = {"count": 2, "view": "full", "crop": None, "depth_range": (1e-3, 100.0)}
+    return KITTIListed(root=tmp_path / "raw", depth_root=tmp_path / "depth", listing=tmp_path / "list.txt", **settings)
+
+
+def test_a_list_names_frames_of_both_cameras(listed):
+    assert listed.sample_ids == (
+        "2011_09_28_drive_0001_sync/image_02/0000000069",
+        "2011_09_28_drive_0001_sync/image_03/0000000007",
+    )
+    left, right = listed[0], listed[1]
+    for sample, stored in ((left, DEPTH), (right, DEPTH + np.uint16(1))):
+        metres = (stored / 256).astype(np.float32)
+        np.testing.assert_array_equal(sample.depth[0, 0], np.where((metres > 1e-3) & (metres < 100), metres, 0))
+        assert sample.group == ("2011_09_28_drive_0001_sync",)
+    assert left.intrinsics[0, 0, 2].item() == pytest.approx(609.5593 + 0.5)
+    assert right.intrinsics[0, 0, 2].item() == pytest.approx(500.5)
+
+
+def test_a_list_of_another_kind_is_refused_by_line(listed):
+    listed.listing.write_text("2011_09_28/2011_09_28_drive_0001_sync 69 l\nrgb.png depth.png\n")
+    with pytest.raises(DataError, match=r"list\.txt: line 2: expected <date>/<drive>_sync <frame> l or r, got 'rgb"):
+        len(listed)
+    listed.listing.unlink()
+    with pytest.raises(DataError, match=r"list\.txt: expected the list of the images that count"):
+        len(listed)
 
 
 def test_the_camera_moves_with_the_view(raw):
