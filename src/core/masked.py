@@ -77,6 +77,27 @@ def median(values: Map, valid: Mask) -> PerImage:
     return quantile(values, valid, 0.5)
 
 
+def lower_median(values: Map, valid: Mask) -> PerImage:
+    """Median over the valid pixels of each image, the lower of the two middle values where their count is even.
+
+    Args:
+        values: (b, 1, h, w); NaN inside the mask makes the result NaN.
+        valid: (b, 1, h, w).
+
+    Returns:
+        (b,) float64; NaN for an empty mask.
+
+    >>> lower_median(torch.tensor([4.0, 1.0, 2.0, 3.0]).reshape(1, 1, 2, 2), torch.ones(1, 1, 2, 2, dtype=torch.bool))
+    tensor([2.], dtype=torch.float64)
+    """
+    n = count(valid)
+    # infinity outside the mask comes after every rank that is asked for
+    kept = filled(values, valid, torch.inf).flatten(1)
+    lower, _ = neighbours(kept, (n - 1).clamp_min(0) // 2)
+    broken = kept.amax(1).isnan() | (n == 0)
+    return torch.where(broken, torch.nan, lower.double())
+
+
 def quantile(values: Map, valid: Mask, q: float) -> PerImage:
     """Quantile over the valid pixels of each image, linear between neighbouring values (numpy's default).
 

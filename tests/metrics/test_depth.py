@@ -26,7 +26,7 @@ BY_HAND = {
     "rmse_log10": math.sqrt((2 * math.log10(2) ** 2 + math.log10(1.25) ** 2) / 4),
     "log10": (2 * math.log10(2) + math.log10(1.25)) / 4,
     "log_mae": (2 * math.log(2) + math.log(1.25)) / 4,
-    "median_log": 100 * math.log(1.25) / 2,
+    "median_log": 0.0,  # the lower of the two middle values, 0 and ln 1.25
     "silog": 100 * math.sqrt((2 * math.log(2) ** 2 + math.log(1.25) ** 2) / 4 - math.log(1.25) ** 2 / 16),
     "silog_log10": math.sqrt((2 * math.log10(2) ** 2 + math.log10(1.25) ** 2) / 4 - math.log10(1.25) ** 2 / 16),
     "silog_std": 100 * math.sqrt((2 * math.log(2) ** 2 + math.log(1.25) ** 2 - math.log(1.25) ** 2 / 4) / 3),
@@ -163,13 +163,13 @@ def test_a_ratio_on_the_threshold_is_no_outlier_either(make_pair):
     assert errors(METRICS["delta1_error"], pair).tolist() == [25.0]
 
 
-@pytest.mark.parametrize("depth", [0.0, -2.0])
-def test_depth_that_is_not_positive_is_outside_every_threshold_and_has_no_logarithm(depth, make_pair):
+@pytest.mark.parametrize(("depth", "share"), [(0.0, 0.5), (-2.0, 1.0)])
+def test_ratios_of_a_negative_depth_are_below_every_threshold_and_it_has_no_logarithm(depth, share, make_pair):
     pair = make_pair([[depth, 2.0]], [[2.0, 2.0]])
     for name in ("delta1", "delta2", "delta3", "tau", "delta_half"):
-        assert errors(METRICS[name], pair).tolist() == [0.5]
-    assert errors(METRICS["delta1_error"], pair).tolist() == [50.0]
-    assert errors(METRICS["delta_auc"], pair).item() == pytest.approx(0.998 / 2)
+        assert errors(METRICS[name], pair).tolist() == [share]
+    assert errors(METRICS["delta1_error"], pair).tolist() == [100 * (1 - share)]
+    assert errors(METRICS["delta_auc"], pair).item() == pytest.approx(0.998 * share)
     for name in ("rmse_log", "log10", "log_mae", "silog"):
         assert not errors(METRICS[name], pair).isfinite().any()
 

@@ -46,7 +46,7 @@ PIXEL_ERRORS = {
     "rmse_log10": lambda p, g: np.sqrt(np.mean((np.log10(p) - np.log10(g)) ** 2)),
     "log10": lambda p, g: np.mean(np.abs(np.log10(p) - np.log10(g))),
     "log_mae": lambda p, g: np.mean(np.abs(log_difference(p, g))),
-    "median_log": lambda p, g: 100 * np.abs(np.median(log_difference(p, g))),
+    "median_log": lambda p, g: 100 * np.abs(np.sort(log_difference(p, g))[(p.size - 1) // 2]),
     "silog": lambda p, g: 100 * variance_form(log_difference(p, g)),
     "silog_log10": lambda p, g: variance_form(np.log10(p) - np.log10(g)),
     "silog_std": lambda p, g: 100 * np.std(log_difference(p, g), ddof=1) if len(p) > 1 else 0,

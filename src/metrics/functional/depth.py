@@ -3,8 +3,8 @@
 In every formula p is the aligned prediction and g the ground truth, both in metres, means run over the n valid pixels,
 and e = ln p - ln g. Every function takes the `Residuals` of a batch, which hold what the formulas share, and returns
 (b,) float64. An image without a valid pixel gives NaN, and so does one with a NaN prediction on a valid pixel. A
-prediction p <= 0 has no logarithm: the errors in e are then not finite, and p counts as outside every ratio threshold.
-(Evaluators that do not clip count a negative p as inside, since both ratios are then below 1.)
+prediction p <= 0 has no logarithm: the errors in e are then not finite. Both ratios of a p < 0 are below 1, so that it
+counts as an inlier, as in every published evaluator that does not clip (MoGe, UniDepth); p = 0 does not.
 
 Where papers give one name to two formulas, each formula has its own name here.
 """
@@ -79,9 +79,10 @@ def log_mae(errors: Residuals) -> PerImage:
 def median_log(errors: Residuals) -> PerImage:
     """Bias of the logarithm: 100 abs(median(e)). Percent, lower is better. Piccinelli et al. 2024 (UniDepth).
 
-    The median of an even number of pixels is the mean of the two middle values.
+    The median of an even number of pixels is the lower of the two middle values, as torch takes it.
     """
-    return 100 * _median(errors.log_ratio, errors).abs()
+    median = masked.lower_median(errors.log_ratio[:, None, None], errors.mask[:, None, None])
+    return 100 * median.abs()
 
 
 def silog(errors: Residuals) -> PerImage:

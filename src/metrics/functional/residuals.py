@@ -79,8 +79,13 @@ class Residuals:
 
     @functools.cached_property
     def worse_ratio(self) -> Pixels:
-        """Larger of p/g and g/p; infinite for p <= 0, 1 where not valid."""
-        return self.ratio.maximum(self.target / self.depth.clamp_min(0))
+        """Larger of p/g and g/p, negative for p < 0; 1 where not valid."""
+        return self.ratio.maximum(self.target / self.depth)
+
+    @functools.cached_property
+    def negative_count(self) -> PerImage:
+        """Number of valid pixels with p < 0."""
+        return counting.below(self.ratio, 0.0)
 
     def mean(self, values: Pixels) -> PerImage:
         """Mean over the valid pixels of values that are 0 elsewhere, (b,); NaN for an empty mask."""
@@ -101,13 +106,14 @@ class Residuals:
         return norm.square() / self.n
 
     def count_within(self, threshold: float) -> PerImage:
-        """Number of valid pixels with max(p/g, g/p) strictly below a threshold > 1, (b,); none with p <= 0."""
-        inside = counting.below(self.ratio, threshold) - counting.at_most(self.ratio, 1 / threshold)
-        return inside - (self._size - self.valid_count)  # where not valid the ratio is 1
+        """Number of valid pixels with max(p/g, g/p) strictly below a threshold > 1, (b,); all with p < 0."""
+        between = counting.below(self.ratio, threshold) - counting.at_most(self.ratio, 1 / threshold)
+        return between + self.negative_count - (self._size - self.valid_count)  # where not valid the ratio is 1
 
     def count_beyond(self, threshold: float) -> PerImage:
-        """Number of valid pixels with max(p/g, g/p) strictly above a threshold > 1, (b,); all with p <= 0."""
-        return self._size - counting.at_most(self.ratio, threshold) + counting.below(self.ratio, 1 / threshold)
+        """Number of valid pixels with max(p/g, g/p) strictly above a threshold > 1, (b,); none with p < 0."""
+        above = self._size - counting.at_most(self.ratio, threshold)
+        return above + counting.below(self.ratio, 1 / threshold) - self.negative_count
 
     @property
     def mask(self) -> Bool[Tensor, "b n"]:
