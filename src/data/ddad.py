@@ -10,8 +10,8 @@ class DDAD(Pictures):
     """DDAD (Dense Depth for Autonomous Driving), validation split, front camera, as ZoeDepth reads it.
 
     Source: the validation scenes of DDAD (github.com/TRI-ML/DDAD), whose laser points the authors' package dgp projects
-    into CAMERA_01; ZoeDepth reads what such a projection has written. No download holds these files; MoGe's bundle has
-    another selection, `src.data.moge.MoGeBenchmark`.
+    into CAMERA_01; ZoeDepth reads what such a projection has written. No download holds these files: the official
+    one is read by `src.data.ddad_scenes.DDADScenes`, and MoGe's bundle has another selection.
     Layout: `<name>_rgb.png` and `<name>_depth.npy`, at any depth below the root.
     Licence: CC BY-NC-SA 4.0, by the repository.
     Counts: 3950 frames of 1216 x 1936 (50 scenes) by ZoeDepth's paper. Groups: the first folder, if there are any.

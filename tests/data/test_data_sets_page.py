@@ -27,7 +27,7 @@ PUBLISHED_COUNTS = {
     1064: "sintel moge_sintel",
     1701: "vkitti2_zoedepth",
     1815: "tum",
-    3950: "ddad_zoedepth",
+    3950: "ddad ddad_zoedepth",
     5050: "sunrgbd",
     7386: "hypersim_val",
     7690: "hypersim",
