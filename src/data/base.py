@@ -176,6 +176,9 @@ def as_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
     Raises:
         ConfigError: if it is none.
     """
+    if len(bounds) != 2 or not all(isinstance(bound, int | float) for bound in bounds):
+        msg = f"{name}: expected two numbers in metres such as [0.001, 10.0], got {list(bounds)}"
+        raise ConfigError(msg)
     nearest, farthest = bounds
     if not 0 <= nearest < farthest:
         msg = f"{name}: expected 0 <= nearest < farthest in metres, got {tuple(bounds)}"

@@ -1,5 +1,6 @@
 """Configuration to objects: the only place that instantiates."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ from omegaconf import DictConfig
 from src.core.errors import ConfigError, LeadlineError
 from src.engine.publish import Logger
 from src.protocol import EvalProtocol
+
+# of hydra and Python
+_UNKNOWN_KEY = re.compile(r"target '(?P<target>[\w.]+)'.*unexpected keyword argument '(?P<key>\w+)'", re.DOTALL)
 
 
 def build_model(cfg: DictConfig) -> LightningModule:
@@ -60,6 +64,10 @@ def _instantiate(node: DictConfig, what: str, kind: type[_Kind], **extra: Any) -
         # hydra wraps what the constructor raised; a message meant for the user must reach the user
         if isinstance(error.__cause__, LeadlineError):
             raise error.__cause__ from None
+        unknown = _UNKNOWN_KEY.search(str(error))
+        if unknown is not None:
+            msg = f"{what}: {unknown['target']} takes no key {unknown['key']!r}; set it only where the choice has it"
+            raise ConfigError(msg) from error
         reason = "" if error.__cause__ is None else f": {error.__cause__}"
         msg = f"{what}: cannot be built from its configuration: {error}{reason}"
         raise ConfigError(msg) from error

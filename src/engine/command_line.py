@@ -11,6 +11,7 @@ from rich.console import Console
 from src.engine import sweep
 from src.engine.explain import explain
 from src.engine.interrupt import EXIT_CODE, Interrupted
+from src.engine.order import arrange
 from src.engine.overview import overview
 
 _MULTIRUN = {"-m", "--multirun"}
@@ -36,9 +37,7 @@ def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: lis
     folder = Path.cwd() / "outputs" / ".sweeps"  # below the working folder, which all machines of a cluster share
     folder.mkdir(parents=True, exist_ok=True)
     ledger = folder / f"{uuid.uuid4().hex}.jsonl"
-    # beside the other overrides: they may not stand apart
-    overrides = [place for place, word in enumerate(arguments) if place and "=" in word and not word.startswith("-")]
-    arguments.insert(overrides[0] if overrides else len(arguments), f"+sweep_ledger={ledger}")
+    _prepare(arguments, ledger)
     try:
         code = _guard(task, conf)
     finally:
@@ -47,6 +46,14 @@ def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: lis
             sweep.print_outcomes(outcomes, Console())
         ledger.unlink(missing_ok=True)
     return max(code, int(any(outcome.status == "failed" for outcome in outcomes)))
+
+
+def _prepare(arguments: list[str], ledger: Path) -> None:
+    """Arrange the overrides of a sweep and add that of its ledger beside them, since they may not stand apart."""
+    places = [place for place, word in enumerate(arguments) if place and "=" in word and not word.startswith("-")]
+    for place, word in zip(places, arrange([arguments[place] for place in places]), strict=True):
+        arguments[place] = word
+    arguments.insert(places[0] if places else len(arguments), f"+sweep_ledger={ledger}")
 
 
 def _guard(task: Callable[[], None], conf: Path) -> int:

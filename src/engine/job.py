@@ -5,6 +5,7 @@ import logging
 import os
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +17,7 @@ from src.engine import sweep
 from src.engine.environment import is_first_process
 from src.engine.explain import explain
 from src.engine.interrupt import EXIT_CODE, Interrupted
+from src.engine.loaded import LoadedModel
 from src.engine.lock import is_held
 from src.engine.run import run_cell
 from src.engine.table import print_cell
@@ -24,19 +26,25 @@ from src.records.status import note
 log = logging.getLogger(__name__)
 
 
-def run_job(cfg: DictConfig, task: Callable[[DictConfig, Path], None] | None = None) -> None:
+def run_job(
+    cfg: DictConfig,
+    task: Callable[[DictConfig, Path], None] | None = None,
+    *,
+    loaded: LoadedModel | None = None,
+) -> None:
     """Run one job, which is a cell unless said otherwise.
 
     Args:
         cfg: the composed configuration.
         task: what to run in place of a cell, given the configuration and the job's folder; shows its own result.
+        loaded: keeps the model of a cell for the next one, if given.
 
     Raises:
         Exception: what the cell raised, in a single run. In a sweep the ledger is told instead, and the exit code of
             the whole command follows from it.
     """
     job = HydraConfig.get()
-    run = task or _run_and_show
+    run = task or partial(_run_and_show, loaded=loaded or LoadedModel())
     folder = Path(job.runtime.output_dir)
     if job.mode == RunMode.RUN:
         run(cfg, folder)
@@ -55,7 +63,7 @@ def run_job(cfg: DictConfig, task: Callable[[DictConfig, Path], None] | None = N
         else:
             log.error("%s: %s", folder, message)  # the message is meant for the user, without traceback
         status, detail = "failed", message or f"{type(error).__name__}: {error}"
-    overrides = " ".join(item for item in job.overrides.task if not item.startswith("+sweep_ledger="))
+    overrides = " ".join(sweep.own_words(job.overrides.task))
     outcome = sweep.CellOutcome(job=job.job.num, overrides=overrides, status=status, detail=detail)  # type: ignore[arg-type]
     sweep.report(Path(cfg.sweep_ledger), outcome)
 
@@ -63,7 +71,6 @@ def run_job(cfg: DictConfig, task: Callable[[DictConfig, Path], None] | None = N
 def _note_end(folder: Path, error: BaseException) -> None:
     """Leave a word about why the cell is not done, unless it is somebody else's or the disk does not take it."""
     if is_first_process() and not is_held(folder):
-        overrides = [word for word in HydraConfig.get().overrides.task if not word.startswith("+sweep_ledger=")]
         stopped = isinstance(error, Interrupted | KeyboardInterrupt | SystemExit)
         reason = explain(error) or f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):
@@ -71,14 +78,15 @@ def _note_end(folder: Path, error: BaseException) -> None:
                 folder,
                 state="interrupted" if stopped else "failed",
                 reason=reason,
-                command=shlex.join(overrides),
+                command=shlex.join(sweep.own_words(HydraConfig.get().overrides.task)),
             )
 
 
-def _run_and_show(cfg: DictConfig, folder: Path) -> None:
+def _run_and_show(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> None:
     try:
-        cell = run_cell(cfg, folder)
+        cell = run_cell(cfg, folder, loaded)
     except BaseException as error:
+        loaded.drop()
         _note_end(folder, error)
         raise
     if cell is not None:

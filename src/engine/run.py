@@ -22,6 +22,7 @@ from src.core.prediction import OutputSpace
 from src.core.sample import Sample
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
 from src.engine.environment import is_first_process, quieten
+from src.engine.loaded import LoadedModel
 from src.engine.lock import sole_writer
 from src.engine.manifest import build_manifest, collect_reports, model_card
 from src.engine.measurement import measurement, prediction
@@ -29,6 +30,7 @@ from src.engine.panels import PanelWriter
 from src.engine.rescore import Replay, find_source
 from src.engine.saved_predictions import FOLDER, PredictionWriter, is_whole
 from src.engine.scoring import ScoringCallback
+from src.engine.sweep import own_words
 from src.protocol import EvalProtocol
 from src.records.aggregate import summarise
 from src.records.fingerprint import fingerprint
@@ -65,12 +67,13 @@ class _Plan:
         self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
 
 
-def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
+def run_cell(cfg: DictConfig, folder: Path, loaded: LoadedModel | None = None) -> Cell | None:
     """Score one model on one data variant, unless that has been done.
 
     Args:
         cfg: the composed configuration.
         folder: of the cell.
+        loaded: has the model of the cell before, and keeps this one's; None to build it in any case.
 
     Returns:
         The complete cell, or None in a process other than the first of a multi-process run.
@@ -83,7 +86,7 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
         return _finished(cfg, folder) if is_first else None
     started = _now()
     quieten()
-    plan = _plan(cfg, folder)
+    plan = _plan(cfg, folder, loaded or LoadedModel())
     if not is_first:
         plan.predict()
         return None
@@ -91,11 +94,10 @@ def run_cell(cfg: DictConfig, folder: Path) -> Cell | None:
         if is_complete(folder) and not cfg.force:  # by the process that was waited for
             return _finished(cfg, folder)
         kept = _resume(cfg, folder, plan)
-        overrides = [word for word in HydraConfig.get().overrides.task if not word.startswith("+sweep_ledger=")]
         note(
             folder,
             state="running",
-            command=shlex.join(overrides),
+            command=shlex.join(own_words(HydraConfig.get().overrides.task)),
             expected=len(plan.sample_ids),
             protocols=len(plan.protocols),
             started=time.time(),
@@ -119,9 +121,9 @@ def _finished(cfg: DictConfig, folder: Path) -> Cell:
     return cell
 
 
-def _plan(cfg: DictConfig, folder: Path) -> _Plan:
+def _plan(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> _Plan:
     _refuse_infinity(cfg)
-    model = Replay(find_source(cfg, folder)) if cfg.rescore else build_model(cfg)
+    model = Replay(find_source(cfg, folder)) if cfg.rescore else loaded.get(cfg, build_model)
     datamodule = build_datamodule(cfg)
     sample: Sample = datamodule.example()  # type: ignore[attr-defined]
     protocols, not_applicable = _applicable(build_protocols(cfg), model.space, sample)  # type: ignore[arg-type]

@@ -94,6 +94,7 @@ class ScoringCallback(Callback):
         """Open this process's file of records."""
         self._others = Others(trainer)
         self._interrupt.watch(self._others.unobserve)
+        pl_module.halved = 0  # type: ignore[assignment]  # counts those of this cell
         if self.predictions is not None and trainer.is_global_zero:
             self.predictions.open(_provenance(pl_module))
         self._writer = RecordWriter(self.folder, trainer.global_rank, seconds=self.sync_seconds)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_LEDGER = "+sweep_ledger="
 CellStatus = Literal["done", "failed"]
 
 
@@ -29,6 +30,11 @@ class CellOutcome:
     overrides: str
     status: CellStatus
     detail: str
+
+
+def own_words(overrides: Iterable[str]) -> list[str]:
+    """Return what the user set for a cell, without what the sweep adds for itself."""
+    return [word for word in overrides if not word.startswith(_LEDGER)]
 
 
 def report(ledger: Path, outcome: CellOutcome) -> None:

@@ -15,7 +15,7 @@ from src.records.writer import kept_file, write_json
 
 STATUS_FILE = "status.json"
 
-State = Literal["running", "done", "failed", "interrupted", "killed"]
+State = Literal["pending", "running", "done", "failed", "interrupted", "killed"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,8 @@ class Progress:
 
     Attributes:
         folder: of the cell.
-        state: running; done; failed, for a reason; interrupted, as it was asked to; killed, without having said why.
+        state: pending, before a sweep has come to it; running; done; failed, for a reason; interrupted, as it was
+            asked to; killed, without having said why.
         reason: of a failure, for people; else "".
         command: what the cell sets on the command line, quoted for a shell.
         expected: images of the run; 0 where it has not come so far as to count them.

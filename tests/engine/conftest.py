@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from src.engine.loaded import LoadedModel
 from src.engine.measurement import register_resolvers
 from src.engine.predict import run_prediction
 from src.engine.run import run_cell
@@ -133,10 +134,21 @@ def job(config: str, words: Sequence[str], outputs: Path, conf: Path | None = No
 def run(tmp_path):
     """Return a function that runs a cell in this process from command-line words."""
 
-    def run(*words: str, conf: Path | None = None):
-        return run_cell(*job("eval", words, tmp_path / "outputs", conf))
+    def run(*words: str, conf: Path | None = None, outputs: str = "outputs", loaded: LoadedModel | None = None):
+        return run_cell(*job("eval", words, tmp_path / outputs, conf), loaded)
 
     yield run
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def configure(tmp_path):
+    """Return a function that composes the configuration of a cell from command-line words."""
+
+    def configure(*words: str) -> DictConfig:
+        return job("eval", words, tmp_path / "outputs")[0]
+
+    yield configure
     HydraConfig.instance().cfg = None
 
 
