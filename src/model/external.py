@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib
+import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,15 @@ class External(DepthModel):
         mean, std: of the channels, for images (x / 255 - mean) / std; null for both to hand over bytes.
         target_size: (height, width) in pixels to aim at; null for the image's own size.
         bound, multiple: the size rule, see `src.core.resize.bounded_size`.
+        interpolation: of images to that size, "bicubic" or "bilinear", without antialiasing.
         resolution: "default" for `target_size`, "native" for the image's own size, or the side of a square to aim at.
         together: whether a batch goes through at once, (b, 3, h, w); otherwise one by one, (1, 3, h, w).
         output: key, attribute or position of the prediction in what the call returns; null where it is the prediction.
             Maps are (b, h, w), (b, 1, h, w) or (h, w) of one image; of point maps, which have three coordinates in
             the last axis or the second, the third is taken.
-        camera: keyword by which the call takes the sample's intrinsics (b, 3, 3) in pixels; null to keep them.
+        camera: keyword by which the call takes the sample's camera; null to keep it.
+        camera_as: what it takes, of the image that it is given: "matrix" (b, 3, 3), intrinsics in pixels;
+            "focal_length" (b,), horizontal, in pixels; "field_of_view" (b,), horizontal, in degrees.
 
     Raises:
         ConfigError: if a setting is none of these.
@@ -53,10 +57,12 @@ class External(DepthModel):
     target_size: Sequence[int] | None
     bound: Bound
     multiple: int
+    interpolation: str
     resolution: int | str
     together: bool
     output: str | int | None
     camera: str | None
+    camera_as: str
 
     network: Any = dataclasses.field(init=False)
 
@@ -68,6 +74,12 @@ class External(DepthModel):
         parse_resolution(self.resolution)
         if (self.mean is None) != (self.std is None):
             msg = f"model.mean={self.mean}, model.std={self.std}: expected both, or null for both to hand over bytes"
+            raise ConfigError(msg)
+        if self.camera_as not in _CAMERAS or self.interpolation not in ("bicubic", "bilinear"):
+            msg = (
+                f"model.camera_as={self.camera_as}, model.interpolation={self.interpolation}: expected one of "
+                f"{', '.join(_CAMERAS)}, and bicubic or bilinear"
+            )
             raise ConfigError(msg)
         self._revision = ""
 
@@ -159,19 +171,22 @@ class External(DepthModel):
         if self.mean is None or self.std is None:
             pixels = image
             if size != (height, width):  # bytes stay bytes
-                pixels = resize(image.float(), size, mode="bicubic").round().clamp(0, 255).to(torch.uint8)
+                pixels = self._resize(image.float(), size).round().clamp(0, 255).to(torch.uint8)
         else:
-            pixels = normalise(resize(to_unit_range(image), size, mode="bicubic"), self.mean, self.std)
+            pixels = normalise(self._resize(to_unit_range(image), size), self.mean, self.std)
         cameras = None
         if self.camera is not None and intrinsics is not None:
             scale = intrinsics.new_tensor([size[1] / width, size[0] / height, 1]).reshape(1, 3, 1)
-            cameras = intrinsics * scale
+            cameras = _CAMERAS[self.camera_as](intrinsics * scale, size[1])
         step = len(image) if self.together else 1
         maps = [
             self._call(pixels[i : i + step], None if cameras is None else cameras[i : i + step])
             for i in range(0, len(image), step)
         ]
         return resize(torch.cat(maps), (height, width), mode="bilinear")
+
+    def _resize(self, image: Tensor, size: tuple[int, int]) -> Tensor:
+        return resize(image, size, mode=self.interpolation)  # type: ignore[arg-type]  # one of the two, see above
 
     def _call(self, pixels: Tensor, cameras: Tensor | None) -> Float[Tensor, "b 1 h w"]:
         call = getattr(self.network, self.call) if self.call else self.network
@@ -225,6 +240,19 @@ class TorchHub(External):
             return torch.hub.load(repository, self.factory, source=source, trust_repo=True, **arguments)  # type: ignore[no-untyped-call]
 
         return build
+
+
+def _focal_length(intrinsics: Float[Tensor, "b 3 3"], _width: int) -> Float[Tensor, " b"]:
+    return intrinsics[:, 0, 0]
+
+
+def _field_of_view(intrinsics: Float[Tensor, "b 3 3"], width: int) -> Float[Tensor, " b"]:
+    return torch.rad2deg(2 * torch.atan(0.5 * width / intrinsics[:, 0, 0]))
+
+
+_CAMERAS: Mapping[str, Callable[[Tensor, int], Tensor]] = types.MappingProxyType(
+    {"matrix": lambda intrinsics, _: intrinsics, "focal_length": _focal_length, "field_of_view": _field_of_view}
+)
 
 
 def _pick(returned: Any, output: str | int | None, named: str) -> Any:

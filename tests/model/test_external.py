@@ -63,10 +63,12 @@ def external(tmp_path, monkeypatch):
             "target_size": None,
             "bound": "lower",
             "multiple": 1,
+            "interpolation": "bicubic",
             "resolution": "default",
             "together": False,
             "output": "depth",
             "camera": None,
+            "camera_as": "matrix",
         }
         model = cls(**{**settings, **changes})
         model.configure_model()
@@ -149,6 +151,28 @@ def test_the_true_camera_is_given_in_pixels_of_what_the_network_sees(external, i
         model.predict(sample_of(images(1, 20, 50)))
 
 
+@pytest.mark.parametrize(
+    ("camera_as", "expected"),
+    # of 100 pixels that 50 pixels become: 2 x 25 pixels to either side, at two focal lengths
+    [("focal_length", [50.0, 100.0]), ("field_of_view", [90.0, 2 * np.rad2deg(np.arctan(0.5))])],
+)
+def test_a_camera_is_given_in_the_form_that_is_asked_for(external, images, camera_as, expected):
+    model = external(camera="intrinsics", camera_as=camera_as, target_size=[40, 40], together=True)
+    camera = torch.tensor([[[25.0, 0, 25], [0, 30, 10], [0, 0, 1]], [[50.0, 0, 25], [0, 60, 10], [0, 0, 1]]])
+    with torch.inference_mode():
+        model.predict(sample_of(images(2, 20, 50), camera))
+    torch.testing.assert_close(model.network.seen[0][1], torch.tensor(expected, dtype=torch.float32))
+
+
+def test_bilinear_interpolation_is_an_option(external, images, bilinear):
+    model = external(mean=[0.0] * 3, std=[1.0] * 3, target_size=[40, 40], interpolation="bilinear")
+    image = images(1, 20, 50)
+    with torch.inference_mode():
+        model.infer(image, ("a",))
+    expected = bilinear(image.numpy() / 255, (40, 100), align_corners=False)
+    np.testing.assert_allclose(model.network.seen[0][0], expected, atol=1e-5)
+
+
 def test_a_clone_needs_no_trust_and_neither_does_what_torch_hub_has_fetched(external, repository, images, monkeypatch):
     settings = {"factory": "net", "arguments": {"weight": 3.0}, "remote_code": False}
     image = images(1, 8, 10)
@@ -200,6 +224,8 @@ def test_code_of_a_repository_elsewhere_is_run_only_if_that_is_asked_for(externa
         ),
         ({"mean": [0.5] * 3}, ConfigError, "expected both, or null for both"),
         ({"space": "depth"}, ConfigError, "expected an output space"),
+        ({"camera_as": "K"}, ConfigError, "camera_as=K, .*: expected one of matrix, focal_length, field_of_view"),
+        ({"interpolation": "area"}, ConfigError, "interpolation=area: expected .* bicubic or bilinear"),
         ({"resolution": "big"}, ConfigError, "expected default, native or a number"),
     ],
 )
