@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.core.errors import LeadlineError
-from src.model.cards import headline, model_names, read_card
+from src.model.cards import headline, model_names, read_card, read_weights
 from src.records.card import UNKNOWN, ModelCard
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -59,7 +59,7 @@ def sheet(conf: Path, name: str) -> str:
         ConfigError: if there is no such model.
     """
     card = read_card(conf, name)
-    lines = [f"{name}: {headline(conf, name)}"]
+    lines = [f"{name}: {headline(conf, name)}", f"  {'weights':{14}}{read_weights(conf, name) or 'none'}"]
     if card is None:
         return "\n".join([*lines, "  no card: reports call its results neither in-domain nor zero-shot"])
     for field, value in dataclasses.asdict(card).items():

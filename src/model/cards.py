@@ -1,6 +1,7 @@
 """The cards of the configured models, read without hydra or torch, so that a list of them costs no second."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import yaml
 
 from src.core.errors import ConfigError
 from src.records.card import ModelCard, parse_card
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def model_names(conf: Path) -> list[str]:
@@ -35,6 +38,15 @@ def read_card(conf: Path, name: str) -> ModelCard | None:
     return parse_card(_content(path), of=name) if path.is_file() else None
 
 
+def read_weights(conf: Path, name: str) -> str:
+    """Return where the weights of a model come from, and whether they are tied to a commit; "" if it has none."""
+    settings = _content(conf / "model" / f"{name}.yaml")
+    weights, revision = settings.get("weights", ""), settings.get("revision")
+    if not _HUB_ID.fullmatch(weights):
+        return str(weights).replace("???", "to be given")
+    return f"{weights}, {f'commit {revision}' if revision else 'main branch: no commit is pinned'}"
+
+
 def headline(conf: Path, name: str) -> str:
     """Return what the first line of a model's file says about it."""
     with (conf / "model" / f"{name}.yaml").open(encoding="utf-8") as file:
@@ -42,7 +54,7 @@ def headline(conf: Path, name: str) -> str:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Read a card over those it names in its `defaults`, as hydra composes them in a run."""
+    """Read a file over those it names in its `defaults`, as hydra composes them in a run; groups are replaced whole."""
     own = yaml.safe_load(path.read_text(encoding="utf-8"))
     merged: dict[str, Any] = {}
     for name in own.pop("defaults", ["_self_"]):

@@ -110,7 +110,7 @@ def _fetch(weights: str, revision: str | None, parts: Sequence[str]) -> Path:
     except RevisionNotFoundError as error:
         msg = (
             f"checkpoint {weights} has no revision {revision}; see https://huggingface.co/{weights}/commits/main and "
-            "set model.revision"
+            "set model.revision, to null for its main branch"
         )
         raise CheckpointError(msg) from error
     except LocalEntryNotFoundError as error:

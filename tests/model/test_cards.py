@@ -72,6 +72,20 @@ def test_the_command_prints_one_card_and_refuses_an_unknown_name(capsys):
     assert "did you mean zoedepth" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("zoedepth_k_infer", "Intel/zoedepth-kitti, commit 0347db85b019f309d5544c70ad2ac998ad570899"),
+        ("marigold_lcm", "prs-eth/marigold-depth-lcm-v1-0, main branch: no commit is pinned"),
+        ("midas_v21", "https://github.com/isl-org/MiDaS/releases/download/v2_1/midas_v21_384.pt"),
+        ("auto", "to be given"),
+        ("ramp", "none"),
+    ],
+)
+def test_a_sheet_says_whether_weights_are_tied_to_a_commit(name, weights):
+    assert sheet(CONF, name).splitlines()[1] == f"  weights       {weights}"
+
+
 def test_listing_imports_nothing_heavy():
     words = "import sys, src.model.__main__; print(sorted({'torch', 'hydra', 'numpy'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True, cwd=CONF.parent)

@@ -158,8 +158,24 @@ def test_the_librarys_way_is_that_with_the_same_checkpoint_and_space(name):
 
 
 def test_a_pinned_commit_belongs_to_the_checkpoint_that_it_names():
-    pinned = {model.weights: model.revision for name in NAMES if getattr(model := build(name), "revision", None)}
+    models = [build(name) for name in NAMES]
+    pinned = {model.weights: model.revision for model in models if getattr(model, "revision", None)}
+    assert all(model.revision == pinned[model.weights] for model in models if getattr(model, "weights", "") in pinned)
     assert pinned == {
         "depth-anything/Depth-Anything-V2-Small-hf": "5426e4f0f36572d16453bbda7a8389317b1bef99",
+        "depth-anything/Depth-Anything-V2-Base-hf": "b1958afc87fb45a9e3746cb387596094de553ed8",
         "depth-anything/Depth-Anything-V2-Large-hf": "7581137eff8d4e94f6e796d3baea0e9fa79b22d2",
+        "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf": "8078d68a9c75a972131914f6afd0c1723be0da7f",
+        "depth-anything/Depth-Anything-V2-Metric-Indoor-Base-hf": "c6d9784685727bfc6d0a7b5452ce94afaee1e7f5",
+        "depth-anything/Depth-Anything-V2-Metric-Indoor-Large-hf": "d2fc6a93601aabb1139a3bf0ebfcb4e89c67817f",
+        "depth-anything/Depth-Anything-V2-Metric-Outdoor-Small-hf": "fd2c22027eaf20374204f14099b8341e1925ad39",
+        "depth-anything/Depth-Anything-V2-Metric-Outdoor-Base-hf": "5b575fded0346068343a6d96d0ce3ab6dbc9fb49",
+        "depth-anything/Depth-Anything-V2-Metric-Outdoor-Large-hf": "4eab4cf1983c2801c515804005214de56a4b67cc",
+        "LiheYoung/depth-anything-small-hf": "25216a913fa218ccb7d58cce818d52b728b6c1f6",
+        "LiheYoung/depth-anything-large-hf": "27ccb0920352c0c37b3a96441873c8d37bd52fb6",
+        "Intel/dpt-large": "bc15f29aa3a80d532f2ed650b5e16ac48d8958f9",
+        "Intel/zoedepth-nyu": "52ae69caf7896c927909b3ceab4249c235e16dc1",
+        "Intel/zoedepth-kitti": "0347db85b019f309d5544c70ad2ac998ad570899",
+        "Intel/zoedepth-nyu-kitti": "f364d4c7936e91f465abba182208dd68142bf0ca",
+        "prs-eth/marigold-depth-v1-1": "9571e7123e258cf052b4e54241f17971c290e9a8",
     }
