@@ -190,11 +190,13 @@ class Tolerance:
 
     Attributes:
         value: in the unit asked for: half a unit of the last printed digit, and what re-implementations differ by.
+        rounding: that half unit.
         relative: that difference as a share of the printed number, or of what it lacks to 1 where more is better.
         because: where that share comes from, in words.
     """
 
     value: float
+    rounding: float
     relative: float
     because: str
 
@@ -231,7 +233,7 @@ def tolerance(
         base = 1 - printed
     step = number.value_in(unit) / number.value if number.value else 1.0
     rounding = 0.5 * 10.0 ** -_decimals(number, numbers) * step
-    return Tolerance(value=rounding + relative * base, relative=relative, because=because)
+    return Tolerance(value=rounding + relative * base, rounding=rounding, relative=relative, because=because)
 
 
 def _differences(numbers: Sequence[PublishedNumber], others: Sequence[Rerun]) -> list[tuple[Rerun, float]]:

@@ -1,9 +1,12 @@
 """Numbers -> a chart as plain coordinates, which a template draws as SVG in the page's own colours and fonts."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+from src.report.labels import Box, Place, around, beside, shortened
 
 WIDTH: Final = 720
 HEIGHT: Final = 400
@@ -11,7 +14,6 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 178, 16, 52
 """Margins in the units of WIDTH; names of series stand in the right one."""
 TONES: Final = 8
 """Number of colours; the ninth series has that of the first and another marker."""
-_LABEL_GAP: Final = 15.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +118,15 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A series in units of WIDTH and HEIGHT, with its name at (`label_x`, `label_y`)."""
+    """A series in units of WIDTH and HEIGHT, with as much of its name as fits, and where that stands."""
 
     name: str
+    text: str
+    at: Place
     tone: int
     shape: int
     faded: bool
     marks: tuple[Mark, ...]
-    label_x: float
-    label_y: float
 
     @property
     def path(self) -> str:
@@ -209,20 +211,22 @@ def draw(
         )
         for one in series
     ]
-    heights = _apart([(each[-1].x if not joined else 0.0, each[-1].y) for each in marks])
+    texts = [shortened(one.name) for one in series]
+    corners = [(x(datum.x), y(datum.y)) for datum in front]
+    labels = _labels(marks, texts, corners, joined=joined)
     lines = tuple(
         Line(
             name=one.name,
+            text=text,
             tone=place % TONES,
             shape=(place // TONES + place) % 4,
             faded=one.faded,
             marks=each,
-            label_x=float(WIDTH - RIGHT) + 10 if joined else each[-1].x + 10,
-            label_y=height,
+            at=at,
         )
-        for place, (one, each, height) in enumerate(zip(series, marks, heights, strict=True))
+        for place, (one, text, each, at) in enumerate(zip(series, texts, marks, labels, strict=True))
     )
-    steps = "".join(f"H{x(datum.x):.1f}V{y(datum.y):.1f}" for datum in front[1:])
+    steps = "".join(f"H{across_:.1f}V{up_:.1f}" for across_, up_ in corners[1:])
     return Chart(
         anchor=anchor,
         title=title,
@@ -233,20 +237,24 @@ def draw(
         x_ticks=tuple((x(tick), _text(tick)) for tick in (x_ticks or across.ticks())),
         y_ticks=tuple((y(tick), _text(tick)) for tick in up.ticks()),
         lines=lines,
-        front=f"M{x(front[0].x):.1f} {y(front[0].y):.1f}{steps}" if len(front) > 1 else "",
+        front=f"M{corners[0][0]:.1f} {corners[0][1]:.1f}{steps}" if len(corners) > 1 else "",
     )
 
 
-def _apart(wanted: Sequence[tuple[float, float]]) -> list[float]:
-    """Return heights near the wanted ones at which labels that start near each other do not overlap."""
-    heights: dict[int, float] = {}
-    for place in sorted(range(len(wanted)), key=lambda k: wanted[k][1]):
-        start, height = wanted[place]
-        for other, taken in sorted(heights.items(), key=lambda item: item[1]):
-            if abs(wanted[other][0] - start) < RIGHT and abs(height - taken) < _LABEL_GAP:
-                height = taken + _LABEL_GAP
-        heights[place] = height
-    return [round(heights[place], 1) for place in range(len(wanted))]
+def _labels(
+    marks: Sequence[Sequence[Mark]], texts: Sequence[str], front: Sequence[tuple[float, float]], *, joined: bool
+) -> list[Place]:
+    ends = [(each[-1].x, each[-1].y) for each in marks]
+    if joined:
+        return beside([y for _, y in ends], WIDTH - RIGHT + 10.0)
+    boxes = [
+        Box(mark.x - 6, min(mark.y - 6, mark.high or mark.y), mark.x + 6, max(mark.y + 6, mark.low or mark.y))
+        for each in marks
+        for mark in each
+    ]
+    for (start, high), (end, low) in itertools.pairwise(front):
+        boxes += [Box(start, high - 3, end, high + 3), Box(end - 3, min(low, high), end + 3, max(low, high))]
+    return around(ends, texts, boxes, Box(LEFT + 4, TOP, WIDTH, HEIGHT - BOTTOM))
 
 
 def _text(value: float) -> str:

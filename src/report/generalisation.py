@@ -139,6 +139,8 @@ def _domains(board: Board) -> Domains | None:
         name: tuple(row if row and row.domain == "zero-shot" else None for row in own) for name, own in rows.items()
     }
     standing = average_ranks(metric, board.columns[0].info.metrics[metric], unseen)
+    if len(rows) < 2:  # levels and ranks are relative to others
+        return None
     levels = _levels(board, metric, rows)
     reaches = [
         _reach(name, own, metric, board, standing.ranks.get(name), standing.shared, levels[name])

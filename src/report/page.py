@@ -35,6 +35,7 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
     environment.filters |= {
         "metric_label": words.metric_label,
         "breakable": words.breakable,
+        "signed": words.signed,
         "number": words.number,
         "metres": words.metres,
         "count": words.count,

@@ -1,6 +1,7 @@
 """The section that puts measured numbers beside printed ones."""
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -49,6 +50,11 @@ class Comparison:
     verdict: Verdict
     because: str
     others: tuple[Rerun, ...]
+
+    @property
+    def decimals(self) -> int:
+        """How many decimals the paper prints, in `unit`."""
+        return max(0, round(-math.log10(2 * self.allowed.rounding)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,15 @@ def number(value: float | None, decimals: int) -> str:
     return "–" if value is None else f"{value:.{decimals}f}"
 
 
+def signed(value: float, decimals: int) -> str:
+    """Write a difference with its sign and fixed decimals.
+
+    >>> signed(-0.0123, 3), signed(0.5, 1)
+    ('−0.012', '+0.5')
+    """
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
 def metres(value: float) -> str:
     """Write a length with three significant digits at most, without an exponent.
 

@@ -10,6 +10,7 @@ from src.records.reader import read_cell
 from src.report.cells import find
 from src.report.chart import Chart, Datum, Scale, Series, draw
 from src.report.figures import Draw, _by_depth, _middle, cost_charts, depth_charts, figures, pareto, resolution_charts
+from src.report.labels import Box
 from src.report.leaderboard import build_tables
 
 Make = Callable[..., Path]
@@ -98,5 +99,15 @@ def test_an_axis_holds_its_values_between_round_ends(values: list[float]) -> Non
 def test_names_beside_a_chart_do_not_overlap() -> None:
     series = [Series(name=str(k), data=(Datum(x=1.0, y=1.0), Datum(x=2.0, y=1.0 + k / 1000))) for k in range(6)]
     chart = draw(series, anchor="a", title="t", summary="s", x_label="x", y_label="y")
-    heights = sorted(line.label_y for line in chart.lines)
+    heights = sorted(line.at.y for line in chart.lines)
     assert all(b - a > 14 for a, b in itertools.pairwise(heights))
+
+
+def test_names_in_a_scatter_cover_neither_marks_nor_one_another() -> None:
+    points = [(1.0, 1.0), (1.05, 1.01), (1.1, 0.99), (2.0, 1.0), (1.9, 1.02)]
+    series = [Series(name=f"model number {k}", data=(Datum(x=x, y=y),)) for k, (x, y) in enumerate(points)]
+    chart = draw(series, anchor="a", title="t", summary="s", x_label="x", y_label="y", joined=False)
+    boxes = [line.at.box(line.text) for line in chart.lines]
+    marks = [Box(mark.x - 4, mark.y - 4, mark.x + 4, mark.y + 4) for line in chart.lines for mark in line.marks]
+    assert all(a.shared(b) == 0 for a, b in itertools.combinations(boxes, 2))
+    assert all(box.shared(mark) == 0 for box in boxes for mark in marks)

@@ -44,6 +44,9 @@
     button.addEventListener("click", () => sortBy(button.closest("th")));
   }
 
-  // Print everything, also what is folded away.
-  addEventListener("beforeprint", () => { for (const details of document.querySelectorAll("details")) details.open = true; });
+  // Print folded tables, too. Further pictures and charts, and the numbers behind what is shown, only if they are open.
+  const printed = () => document.querySelectorAll("details:is(.contest, .paper):not([open])");
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = [...printed()]; for (const details of opened) details.open = true; });
+  addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
 })();
