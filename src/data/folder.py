@@ -1,6 +1,7 @@
-"""Your own images and ground truth, from folders that mirror each other or patterns that pair them."""
+"""Your own images and ground truth, from folders or archives that mirror each other or patterns that pair them."""
 
 import functools
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,10 @@ from PIL import Image
 
 from src.core.errors import ConfigError, DataError
 from src.core.maps import MAP_SUFFIXES, read_map
-from src.data.archive import file_stamp
 from src.data.base import DepthDataset, Frame, as_range
 from src.data.decode import IMAGE_SUFFIXES, read_rgb
 from src.data.intrinsics import INTRINSICS_SUFFIXES, parse_intrinsics
-from src.data.own_files import find_files, is_many, read_split
+from src.data.own_files import OwnFile, find_files, is_many, read_split
 
 _MASK_MODES = ("1", "L", "I;16")
 _SHOWN = 3
@@ -33,12 +33,13 @@ class Folder(DepthDataset):
     Crop: the masks, if any: grey PNG of the image's size, 0 where a pixel must not count.
 
     Args:
-        images: folder or pattern of 8-bit images (see `decode.read_rgb` for what is refused).
-        depth: folder or pattern of maps, on the pixel grid of their image (see `core.maps.read_map`).
+        images: folder, .zip, .tar or pattern of 8-bit images (see `decode.read_rgb` for what is refused); a path may
+            go on inside an archive, as in shots.zip/rgb.
+        depth: the same of maps, on the pixel grid of their image (see `core.maps.read_map`).
         depth_scale: metres per stored unit: 0.001 for millimetres, 0.00390625 (1/256) for KITTI's PNGs, 1 for metres.
         depth_range: (nearest, farthest) in metres.
         valid_range: the same for ground truth alone, where it differs from what predictions are clipped to; or None.
-        masks: folder or pattern of masks, or None.
+        masks: the same of masks, or None.
         split: text file of the sample ids that count, in their order (see `own_files.read_split`); or None for all.
         intrinsics: the camera of all images, or None: [fx, fy, cx, cy], three rows of three, or a file of these
             numbers (see `intrinsics.parse_intrinsics`); or a folder or pattern of one such file (.txt, .npy, .json) for
@@ -98,25 +99,27 @@ class Folder(DepthDataset):
     def read(self, i: int) -> Frame:
         """Decode image, map, mask and camera number `i`."""
         name = self.sample_ids[i]
-        paths = self._paths(name)
-        depth = read_map(paths["depth"], key=self.depth_key).astype(np.float64) * self.depth_scale
+        files = self._of(name)
+        image, stored, camera = files["images"], files["depth"], files.get("intrinsics")
+        depth = read_map(stored.path, key=self.depth_key, content=stored.content()).astype(np.float64)
+        depth *= self.depth_scale
         return Frame(
-            image=read_rgb(paths["images"]),
+            image=read_rgb(image.path, content=image.content()),
             depth=depth.astype(np.float32),
-            valid=_read_mask(paths["masks"], depth.shape) if "masks" in paths else None,
-            intrinsics=parse_intrinsics(paths["intrinsics"]) if "intrinsics" in paths else self._intrinsics,
+            valid=_read_mask(files["masks"], depth.shape) if "masks" in files else None,
+            intrinsics=self._intrinsics if camera is None else parse_intrinsics(camera.path, content=camera.content()),
             group=name.split("/")[0] if "/" in name else "",
         )
 
     def stamps(self, i: int) -> Sequence[str]:
         """The stamps of the sample's files."""
         try:
-            return [file_stamp(path) for path in self._paths(self.sample_ids[i]).values()]
+            return [file.stamp() for file in self._of(self.sample_ids[i]).values()]
         except OSError as error:
             msg = f"{self.sample_ids[i]}: expected the files that were there at first: {error}"
             raise DataError(msg) from error
 
-    def _paths(self, name: str) -> dict[str, Path]:
+    def _of(self, name: str) -> dict[str, OwnFile]:
         """The files of a sample by kind."""
         for kind, files in self._files.items():
             if name not in files:
@@ -137,7 +140,7 @@ class Folder(DepthDataset):
         return list(lines)
 
     @functools.cached_property
-    def _files(self) -> dict[str, dict[str, Path]]:
+    def _files(self) -> dict[str, dict[str, OwnFile]]:
         suffixes = {
             "images": IMAGE_SUFFIXES,
             "depth": MAP_SUFFIXES,
@@ -147,9 +150,10 @@ class Folder(DepthDataset):
         return {kind: find_files(kind, source, suffixes[kind]) for kind, source in self._sources.items()}
 
 
-def _read_mask(path: Path, size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
+def _read_mask(file: OwnFile, size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
+    path, content = file.path, file.content()
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with Image.open(path if content is None else io.BytesIO(content), formats=("PNG",)) as image:
             mode, mask = image.mode, np.asarray(image).astype(bool)
     except (OSError, SyntaxError, ValueError) as error:
         msg = f"{path}: expected a readable PNG mask: {error}"

@@ -1,5 +1,6 @@
 """The camera of own images, as people keep it."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,16 +15,20 @@ INTRINSICS_SUFFIXES = (".txt", ".npy", ".json")
 _NAMES = ("fx", "fy", "cx", "cy")
 
 
-def parse_intrinsics(source: str | Path | Sequence[Any]) -> Float32[np.ndarray, "3 3"]:
+def parse_intrinsics(source: str | Path | Sequence[Any], *, content: bytes | None = None) -> Float32[np.ndarray, "3 3"]:
     """Return the camera that a configuration gives: 4 or 9 numbers, or a file of them.
 
     A file is text, .npy, or .json: a list, or an object with fx, fy, cx and cy.
+
+    Args:
+        source: the numbers or the file.
+        content: the bytes of a file that lies in an archive, for which `source` is only the name.
 
     Raises:
         DataError: if it gives none; the message names the file.
     """
     try:
-        values = _read(Path(source).expanduser()) if isinstance(source, str | Path) else source
+        values = _read(Path(source).expanduser(), content) if isinstance(source, str | Path) else source
         numbers = np.array(values, np.float64).reshape(-1)
     except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
         msg = f"intrinsics: expected 4 or 9 numbers or a file of them (text, .npy, .json), got {source}: {error!r}"
@@ -47,10 +52,11 @@ def parse_intrinsics(source: str | Path | Sequence[Any]) -> Float32[np.ndarray, 
     return matrix.reshape(3, 3).astype(np.float32)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, content: bytes | None) -> Any:
+    content = path.read_bytes() if content is None else content
     if path.suffix.lower() == ".npy":
-        return np.load(path, allow_pickle=False)
-    text = path.read_text(encoding="utf-8")
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    text = content.decode()
     if path.suffix.lower() == ".json":
         values = json.loads(text)
         return [values[name] for name in _NAMES] if isinstance(values, Mapping) else values

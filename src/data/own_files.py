@@ -1,55 +1,86 @@
-"""Which files of your own there are, and what each is called: folders, patterns and lists of samples."""
+"""Which files of your own there are, and what each is called: folders, archives, patterns and lists of samples."""
 
+import dataclasses
 import glob
 import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from src.core.errors import DataError
+from src.data.archive import Tree, file_stamp, open_tree
 
+_ARCHIVES = (".zip", ".tar")
 _WILDCARDS = "*?["
 _RUN = re.compile(r"((?:\*+|\?|\[!?[^\]]+\])+)")
 _WILDCARD = re.compile(r"(?P<any>\*+)|(?P<one>\?)|\[(?P<negated>!?)(?P<set>[^\]]+)\]")
 _COMMENT = re.compile(r"(^|\s)#.*")
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFile:
+    """One file, on disk or in an archive.
+
+    Attributes:
+        path: of the file; in an archive the archive's, followed by the name in it.
+        archive: that holds it, or None.
+        name: in the archive.
+    """
+
+    path: Path
+    archive: Tree | None = None
+    name: str = ""
+
+    def content(self) -> bytes | None:
+        """The bytes of a file in an archive; None of one that can be read at its path."""
+        return None if self.archive is None else self.archive.read(self.name)
+
+    def stamp(self) -> str:
+        """What changes when the file does."""
+        return file_stamp(self.path) if self.archive is None else self.archive.stamp(self.name)
+
+
 def is_many(source: str | Path) -> bool:
-    """Whether a path is that of several files: a folder or a pattern."""
+    """Whether a path is that of several files: a folder or a pattern, on disk or in an archive, or an archive."""
     path = Path(source).expanduser()
+    packed = _packed(path)
+    if packed is not None:
+        archive, below = packed
+        return not archive.exists(below)
     return path.is_dir() or (not path.exists() and any(sign in str(path) for sign in _WILDCARDS))
 
 
-def find_files(kind: str, source: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+def find_files(kind: str, source: Path, suffixes: Sequence[str]) -> dict[str, OwnFile]:
     """Files of one kind by sample id, in Unicode's composed form (NFC).
 
-    The id is the path without suffix: of a folder, below it; of a pattern, what its wildcards stand for, joined by
-    slashes, so that `shots/*/rgb/*.jpg` and `shots/*/depth/*.png` name alike what belongs together. Links are followed;
-    hidden files and files of other types are not looked at.
+    The id is the path without suffix: of a folder or an archive, below it; of a pattern, what its wildcards stand for,
+    joined by slashes, so that `shots/*/rgb/*.jpg` and `shots/*/depth/*.png` name alike what belongs together. Folders
+    and patterns may go on inside an archive: `shots.zip/rgb`. Links are followed, on disk; hidden files and files of
+    other types are not looked at.
 
     Args:
         kind: the name of the option, for messages.
-        source: folder or pattern (`*`, `?`, `[...]`, and `**` for any number of folders).
+        source: folder, .zip, .tar, or pattern (`*`, `?`, `[...]`, and `**` for any number of folders).
         suffixes: of the files, lower case.
 
     Raises:
-        DataError: if there are none, or two for one id.
+        DataError: if there are none, or two for one id, or an archive is damaged.
     """
     if not is_many(source):
-        msg = f"{kind}: expected a folder, or a pattern with wildcards, and {source.absolute()} is none"
+        msg = f"{kind}: expected a folder, a .zip or .tar, or a pattern with wildcards, and {source.absolute()} is none"
         raise DataError(msg)
-    files: dict[str, Path] = {}
-    for path, name in _below(source) if source.is_dir() else _matching(kind, source):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+    files: dict[str, OwnFile] = {}
+    for file, name in _found(kind, source):
+        if file.path.suffix.lower() not in suffixes or file.path.name.startswith("."):
             continue
         key = unicodedata.normalize("NFC", name)
         if key in files:
-            msg = f"{kind}: expected one file for the sample {key!r}, got {files[key]} and {path}"
+            msg = f"{kind}: expected one file for the sample {key!r}, got {files[key].path} and {file.path}"
             raise DataError(msg)
-        files[key] = path
+        files[key] = file
     if not files:
-        where = "below" if source.is_dir() else "that match"
+        where = "that match" if any(sign in str(source) for sign in _WILDCARDS) and not source.exists() else "below"
         msg = f"{kind}: expected files of type {', '.join(suffixes)} {where} {source.absolute()}, found none"
         raise DataError(msg)
     return files
@@ -82,29 +113,68 @@ def read_split(path: Path) -> dict[str, int]:
     return lines
 
 
-def _below(folder: Path) -> Iterator[tuple[Path, str]]:
+def _found(kind: str, source: Path) -> Iterator[tuple[OwnFile, str]]:
+    """Files and what they are called."""
+    packed = _packed(source)
+    if packed is not None:
+        yield from _inside(kind, *packed)
+    elif source.is_dir():
+        yield from _below(source)
+    else:
+        yield from _matching(kind, source)
+
+
+def _packed(source: Path) -> tuple[Tree, str] | None:
+    """The archive that a path leads into and the rest of the path; None if it leads into none."""
+    for place in (source, *source.parents):
+        if place.suffix.lower() in _ARCHIVES and place.is_file():
+            below = source.relative_to(place).as_posix()
+            return open_tree(place, origin="an archive"), "" if below == "." else below
+    return None
+
+
+def _inside(kind: str, archive: Tree, below: str) -> Iterator[tuple[OwnFile, str]]:
+    paths = {
+        PurePosixPath(name): OwnFile(path=archive.path / name, archive=archive, name=name) for name in archive.names()
+    }
+    under = {path: file for path, file in paths.items() if path.is_relative_to(below)}
+    if under or not any(sign in below for sign in _WILDCARDS):
+        yield from ((file, path.relative_to(below).with_suffix("").as_posix()) for path, file in under.items())
+        return
+    selected = re.compile(_regex(below))
+    for path, file in paths.items():
+        if selected.fullmatch(path.as_posix()):
+            yield file, _called(kind, PurePosixPath(below), path)
+
+
+def _below(folder: Path) -> Iterator[tuple[OwnFile, str]]:
     for root, _, names in os.walk(folder, followlinks=True):
         for path in (Path(root, name) for name in sorted(names)):
-            yield path, path.relative_to(folder).with_suffix("").as_posix()
+            yield OwnFile(path=path), path.relative_to(folder).with_suffix("").as_posix()
 
 
-def _matching(kind: str, pattern: Path) -> Iterator[tuple[Path, str]]:
+def _matching(kind: str, pattern: Path) -> Iterator[tuple[OwnFile, str]]:
     found = glob.glob(str(pattern), recursive=True)  # noqa: PTH207 (Path.glob does not follow links below `**`)
     for path in sorted(Path(name) for name in found):
         if not path.is_file():
             continue
-        match = _expression(pattern).fullmatch(path.with_suffix("").as_posix())
-        if match is None:
-            msg = f"{kind}: expected a pattern that ends with the suffix of its files, got {pattern} for {path}"
-            raise DataError(msg)
-        may_be_empty = match.re.groupindex.values()
-        texts = [text.removesuffix("/") for k, text in enumerate(match.groups(), 1) if text or k not in may_be_empty]
-        yield path, "/".join(texts)
+        yield OwnFile(path=path), _called(kind, pattern, path)
 
 
-def _expression(pattern: Path) -> re.Pattern[str]:
-    """The pattern without its suffix: each run of wildcards is a group; `**`, which may be empty, one with a name."""
-    parts = pattern.with_suffix("").as_posix().split("/")
+def _called(kind: str, pattern: PurePath, path: PurePath) -> str:
+    """What the wildcards of a pattern without its suffix stand for."""
+    match = re.fullmatch(_regex(pattern.with_suffix("").as_posix()), path.with_suffix("").as_posix())
+    if match is None:
+        msg = f"{kind}: expected a pattern that ends with the suffix of its files, got {pattern} for {path}"
+        raise DataError(msg)
+    may_be_empty = match.re.groupindex.values()
+    texts = [text.removesuffix("/") for k, text in enumerate(match.groups(), 1) if text or k not in may_be_empty]
+    return "/".join(texts)
+
+
+def _regex(pattern: str) -> str:
+    """The pattern as an expression: each run of wildcards is a group; `**`, which may be empty, one with a name."""
+    parts = pattern.split("/")
     text, groups = "", 0
     for k, part in enumerate(parts):
         is_last = k == len(parts) - 1
@@ -116,7 +186,7 @@ def _expression(pattern: Path) -> re.Pattern[str]:
         groups += len(pieces) // 2
         text += "".join(f"({_WILDCARD.sub(_translated, p)})" if j % 2 else re.escape(p) for j, p in enumerate(pieces))
         text += "" if is_last else "/"
-    return re.compile(text)
+    return text
 
 
 def _translated(wildcard: re.Match[str]) -> str:

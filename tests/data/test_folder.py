@@ -1,6 +1,9 @@
 import json
 import os
+import pickle
+import shutil
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +210,8 @@ def test_two_files_for_one_name_are_refused(tmp_path, write):
 
 def test_missing_and_empty_folders_are_refused(tmp_path, write):
     with pytest.raises(
-        DataError, match=r"images: expected a folder, or a pattern with wildcards, and .*images is none"
+        DataError,
+        match=r"images: expected a folder, a \.zip or \.tar, or a pattern with wildcards, and .*images is none",
     ):
         len(folder(tmp_path))
     (tmp_path / "images").mkdir()
@@ -267,9 +271,11 @@ def scatter(root, pairs):
     ],
     ids=["scenes", "any depth", "affixes", "runs", "one a folder", "pattern and folder", "brackets in a pattern"],
 )  # fmt: skip
-def test_patterns_pair_by_what_their_wildcards_stand_for(tmp_path, images, depth, pairs, ids):
-    scatter(tmp_path, pairs)
-    dataset = folder(tmp_path, images=tmp_path / images, depth=tmp_path / depth)
+def test_patterns_pair_by_what_their_wildcards_stand_for_in_every_form(tmp_path, pack, form, images, depth, pairs, ids):
+    scatter(tmp_path / "my files", pairs)
+    root = pack(tmp_path / "my files", form)
+    root = root if form == "folder" else root.with_suffix(f".{form}")
+    dataset = folder(tmp_path, images=root / images, depth=root / depth)
     if ids is None:  # a class of characters, as in a shell: no file of that name
         with pytest.raises(DataError, match=r"images: expected files of type .* that match .*\*\.png, found none"):
             len(dataset)
@@ -290,6 +296,50 @@ def test_a_pattern_that_cannot_name_its_files_is_refused(tmp_path):
     scatter(tmp_path, [("v1.0a.png", "v1.0a.npy")])
     with pytest.raises(DataError, match=r"expected a pattern that ends with the suffix of its files, got .*v1\.0\*"):
         len(folder(tmp_path, images=tmp_path / "v1.0*", depth=tmp_path / "*.npy"))
+
+
+def test_whole_archives_and_folders_in_them_are_read_in_place(tmp_path, pack, write):
+    write(["Küche/b", "a"])
+    Image.new("L", SIZE[::-1], 1).save(tmp_path / "images" / "a.mask.png")
+    (tmp_path / "images" / "a.mask.png").rename(tmp_path / "a.png")
+    (tmp_path / "x/masks/Küche").mkdir(parents=True)
+    (tmp_path / "x/cameras").mkdir()
+    for k, name in enumerate(("Küche/b", "a")):
+        shutil.copy(tmp_path / "a.png", tmp_path / f"x/masks/{name}.png")
+        (tmp_path / "x/cameras" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "x/cameras" / f"{name}.txt").write_text(f"50{k} 500 3 2")
+    for name, form in (("images", "zip"), ("depth", "tar"), ("x", "zip")):
+        shutil.copytree(tmp_path / name, tmp_path / "loose" / name)
+        pack(tmp_path / name, form)
+    places = {"images": "images.zip", "depth": "depth.tar", "masks": "x.zip/masks", "intrinsics": "x.zip/cameras"}
+    packed = folder(tmp_path, **{kind: tmp_path / place for kind, place in places.items()})
+    root = tmp_path / "loose"
+    loose = folder(root, masks=root / "x/masks", intrinsics=root / "x/cameras")
+    assert packed.sample_ids == loose.sample_ids == ("Küche/b", "a")
+    for i in range(2):
+        for field in ("image", "depth", "valid", "intrinsics"):
+            np.testing.assert_array_equal(getattr(packed[i], field), getattr(loose[i], field))
+    assert len(packed.stamps(0)) == 4
+    sent = pickle.loads(pickle.dumps(packed))  # noqa: S301 (as a decoding process gets it)
+    assert sent[1].sample_id == ("a",)
+
+
+def test_what_is_broken_or_missing_in_an_archive_is_named(tmp_path, pack, write):
+    write(["a", "b"])
+    (tmp_path / "depth" / "b.npy").write_bytes(b"\x93NUMPY")
+    pack(tmp_path / "depth", "zip")
+    with pytest.raises(DataError, match=r"depth\.zip/b\.npy: expected a readable \.npy map"):
+        folder(tmp_path, depth=tmp_path / "depth.zip")[1]
+    with pytest.raises(DataError, match=r"depth: expected files of type .* below .*depth\.zip/none, found none"):
+        len(folder(tmp_path, depth=tmp_path / "depth.zip/none"))
+    with pytest.raises(
+        DataError, match=r"depth: expected a folder, a \.zip or \.tar, or a pattern .*depth\.7z is none"
+    ):
+        len(folder(tmp_path, depth=tmp_path / "depth.7z"))
+    with zipfile.ZipFile(tmp_path / "depth.zip", "w") as archive:
+        archive.writestr("../a.npy", b"")
+    with pytest.raises(DataError, match=r"depth\.zip: expected names below the root, got '\.\./a\.npy'"):
+        len(folder(tmp_path, depth=tmp_path / "depth.zip"))
 
 
 def test_a_split_file_says_which_samples_count_and_in_which_order(tmp_path, write):
