@@ -178,8 +178,9 @@ class Marigold(DepthModel):
         steps: int | None,
         processing_resolution: int | None,
     ) -> None:
-        self.unet = unet.to(self.network_dtype)
-        self.vae = (vae if self.tiny_vae is None else self._load_tiny_vae(self.tiny_vae)).to(self.network_dtype)
+        vae = vae if self.tiny_vae is None else self._load_tiny_vae(self.tiny_vae)
+        # the library's own cast warns of modules to keep in single precision, of which there are none
+        self.unet, self.vae = (nn.Module.to(network, self.network_dtype) for network in (unet, vae))
         reveal_overflow(self.vae.decoder)  # whose output is clipped
         self.register_buffer("empty_text", empty_text.to(self.network_dtype), persistent=False)
         self._pipeline = MarigoldDepthPipeline(
