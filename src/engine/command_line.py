@@ -45,6 +45,8 @@ def execute(task: Callable[[], None], *, conf: Path, config: str, arguments: lis
         if outcomes:
             sweep.print_outcomes(outcomes, Console())
         ledger.unlink(missing_ok=True)
+        for slot in folder.glob(f"{ledger.stem}.slot*"):  # see device_slot
+            slot.unlink(missing_ok=True)
     return max(code, int(any(outcome.status == "failed" for outcome in outcomes)))
 
 

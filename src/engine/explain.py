@@ -16,6 +16,7 @@ from src.core.errors import LeadlineError
 _RAISED_ELSEWHERE = re.compile(r".*src\.core\.errors\.\w+: ", re.DOTALL)
 _WORKER_DIED = re.compile(r"DataLoader worker \(pid.*\) (is killed by signal|exited unexpectedly)")
 _RANK_DIED = re.compile(r"process \d+ terminated with (signal \w+|exit code \d+)")
+_JOB_ENDED = "has not produced any output"  # submitit's words
 _DISK = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota of this disk is used up",
@@ -49,6 +50,9 @@ def explain(error: BaseException, conf: Path | None = None) -> str | None:
             f"a process of the run has died, often for want of memory: {text.splitlines()[-1]}. What was scored is "
             "kept, and the same command goes on from there, with any number of processes"
         )
+    if _JOB_ENDED in text:
+        reason = text.strip().splitlines()[-1]
+        return f"a job of the sweep ended before its cell was done: {reason}; the same command goes on with the rest"
     if isinstance(error, MissingConfigException):
         return text + _known_choices(error, conf)
     if isinstance(error, MissingMandatoryValue):

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from src.engine import sweep
+from src.engine.device_slot import take_device
 from src.engine.environment import is_first_process
 from src.engine.explain import explain
 from src.engine.interrupt import EXIT_CODE, Interrupted
@@ -49,6 +50,9 @@ def run_job(
     if job.mode == RunMode.RUN:
         run(cfg, folder)
         return
+    ledger = Path(cfg.sweep_ledger)
+    if "joblib" in job.launcher._target_:  # other launchers run one cell at a time, or give each job its devices
+        take_device(ledger)
     try:
         run(cfg, folder)
         status, detail = "done", os.path.relpath(folder)
@@ -65,7 +69,7 @@ def run_job(
         status, detail = "failed", message or f"{type(error).__name__}: {error}"
     overrides = " ".join(sweep.own_words(job.overrides.task))
     outcome = sweep.CellOutcome(job=job.job.num, overrides=overrides, status=status, detail=detail)  # type: ignore[arg-type]
-    sweep.report(Path(cfg.sweep_ledger), outcome)
+    sweep.report(ledger, outcome)
 
 
 def _note_end(folder: Path, error: BaseException) -> None:

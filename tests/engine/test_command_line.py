@@ -125,16 +125,3 @@ def test_a_sweep_refuses_processes_that_would_walk_it_too(command, outside):
 
     assert done.returncode == 1
     assert "use trainer=ddp_spawn" in done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_cells_run_in_parallel(command, outside, tmp_path, launcher):
-    done = command(
-        "--config-dir", str(outside), "-m", "model=ramp,constant", "data=ragged", f"hydra/launcher={launcher}"
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "2 done, 0 failed" in sweep_table(done.stdout)
-    fingerprints = {json.loads(p.read_text())["fingerprint"] for p in tmp_path.glob("outputs/*/ragged/*/manifest.json")}
-    assert len(fingerprints) == 2
