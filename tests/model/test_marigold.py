@@ -84,11 +84,11 @@ def test_an_image_keeps_its_noise_to_the_last_bit_in_every_batch(loaded, images,
     together, noise = run([0, 1, 2])
     turned, turned_noise = run([2, 0, 1])
     assert torch.equal(turned_noise, noise[[2, 0, 1]])
-    assert torch.equal(turned, together[[2, 0, 1]])
+    # what differs is the rounding of convolutions over another batch or place in it, not what is drawn
+    torch.testing.assert_close(turned, together[[2, 0, 1]], rtol=0, atol=1e-5)
     for i in range(3):
         alone, alone_noise = run([i])
         assert torch.equal(alone_noise[0], noise[i])
-        # what differs is the rounding of convolutions over other batches, not what is drawn
         torch.testing.assert_close(alone[0], together[i], rtol=0, atol=1e-5)
     renamed = infer(model, batch[:1], "z")
     assert (renamed - together[:1]).abs().max() > 0.01
