@@ -30,10 +30,12 @@ class Batch:
     Attributes:
         samples: one for each image size in the batch; none if no image could be read, or if there was none to read.
         unreadable: the images that are to be skipped, since the user asked for that.
+        seconds: that reading and decoding them took, in whatever process did it.
     """
 
     samples: tuple[Sample, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    seconds: float = 0.0
 
     def __iter__(self) -> Iterator[Sample]:
         """Go over the samples."""

@@ -1,5 +1,6 @@
 """Shard: which images go together in a batch, and which process reads them."""
 
+import time
 from collections.abc import Hashable, Sequence
 
 from torch.utils.data import Dataset
@@ -86,6 +87,7 @@ class Shard(Dataset[Batch]):
             DataError: if an image cannot be read, unless those are to be skipped.
         """
         samples, unreadable = [], []
+        start = time.perf_counter()
         for position in self._batches[i]:
             try:
                 samples.append(self._read(position))
@@ -94,7 +96,8 @@ class Shard(Dataset[Batch]):
                     raise
                 name = self._dataset.sample_ids[position]
                 unreadable.append(Unreadable(index=position, sample_id=name, reason=str(error)))
-        return Batch(samples=group_by_size(samples), unreadable=tuple(unreadable))
+        whole = group_by_size(samples)
+        return Batch(samples=whole, unreadable=tuple(unreadable), seconds=time.perf_counter() - start)
 
     def _read(self, position: int) -> Sample:
         if self._cache is None:

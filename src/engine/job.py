@@ -21,7 +21,9 @@ from src.engine.interrupt import EXIT_CODE, Interrupted
 from src.engine.loaded import LoadedModel
 from src.engine.lock import is_held
 from src.engine.run import run_cell
+from src.engine.stages import print_profile
 from src.engine.table import print_cell
+from src.records.schema import PROFILE_FILE
 from src.records.status import note
 
 log = logging.getLogger(__name__)
@@ -96,3 +98,5 @@ def _run_and_show(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> None:
     if cell is not None:
         note(folder, state="done")
         print_cell(cell, Console())
+        if cfg.profile and (folder / PROFILE_FILE).is_file():
+            print_profile(folder, Console())

@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import LightningDataModule, LightningModule
 from omegaconf import DictConfig, OmegaConf
 
+from src.engine.clock import median_and_p95
 from src.engine.environment import git_revision, versions
 from src.engine.measurement import compute_settings, measurement
 from src.engine.scoring import rank_report
@@ -73,6 +74,7 @@ def build_manifest(
     expected = len(datamodule.sample_ids)  # type: ignore[attr-defined]
     counts = {name: Counter(scored.status.tolist()) for name, scored in scores.items()}
     measured = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(measurement(cfg))), resolve=True)
+    median, p95 = median_and_p95([seconds for report in reports for seconds in report["latencies"]])
     return RunManifest(
         model=choices["model"],
         data=choices["data"],
@@ -96,6 +98,11 @@ def build_manifest(
         device=reports[0]["device"],
         dtype=cfg.precision,
         compute=compute_settings(cfg),
+        batch_size=cfg.batch_size,
+        latency_median=median,
+        latency_p95=p95,
+        peak_memory=max(report["peak_memory"] for report in reports),
+        flops=reports[0]["operations"],
         images_per_second=_images_per_second(scores, reports),
         git_revision=git_revision(),
         versions=versions(),

@@ -24,7 +24,8 @@ from src.records.schema import PREDICTIONS_FILE, RunManifest
 log = logging.getLogger(__name__)
 
 _OF_WEIGHTS = ("weights", "revision", "random_weights", "uses_ground_truth", "parameters", "settings")
-_OF_INFERENCE = ("device", "dtype", "compute", "images_per_second", "halved")
+_SPEED = ("batch_size", "latency_median", "latency_p95", "peak_memory", "flops")
+_OF_INFERENCE = ("device", "dtype", "compute", "images_per_second", "halved", *_SPEED)
 
 
 class Replay(LightningModule):

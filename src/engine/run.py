@@ -35,7 +35,7 @@ from src.protocol import EvalProtocol
 from src.records.aggregate import summarise
 from src.records.fingerprint import fingerprint
 from src.records.reader import Cell, is_complete, read_cell
-from src.records.schema import CONFIG_FILE, PANELS_FOLDER, SUMMARY_FILE
+from src.records.schema import CONFIG_FILE, PANELS_FOLDER, PROFILE_FILE, SUMMARY_FILE
 from src.records.status import note, noted
 from src.records.table import Scored
 from src.records.writer import clear, dump, merge, recover, write_json, write_manifest
@@ -116,9 +116,18 @@ def _finished(cfg: DictConfig, folder: Path) -> Cell:
     cell = read_cell(folder)
     if cell.manifest.unreadable:
         log.warning("%d images could not be read then; force=true tries again.", cell.manifest.unreadable)
+    if cfg.profile:
+        log.warning("Nothing was timed, so there is no profile; force=true times it.")
     if cfg.save_predictions and not cell.manifest.saved_predictions:
         log.warning("Its predictions were not saved then; force=true predicts again and saves them.")
     return cell
+
+
+def _profile(cfg: DictConfig) -> bool | str:
+    if cfg.profile not in (False, True, "trace"):
+        msg = f"profile: expected false, true or trace, got {cfg.profile!r}"
+        raise ConfigError(msg)
+    return cfg.profile  # type: ignore[no-any-return]
 
 
 def _plan(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> _Plan:
@@ -135,6 +144,7 @@ def _plan(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> _Plan:
         sync_seconds=float(cfg.sync_seconds),
         predictions=_prediction_writer(cfg, folder, model.space),  # type: ignore[arg-type]
         precision=cfg.precision,
+        profile=_profile(cfg),
     )
     if isinstance(model, Replay):
         scoring.seconds = model.seconds()
@@ -207,6 +217,8 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
         manifest = plan.model.credit(manifest)
     PanelWriter(folder, count=cfg.panels, total=len(plan.sample_ids)).close(plan.scoring.judge(scores))
     write_json(folder / SUMMARY_FILE, summary)
+    if cfg.profile:
+        write_json(folder / PROFILE_FILE, [report["profile"] for report in reports])
     write_manifest(folder, manifest)
     return Cell(folder=folder, manifest=manifest, scores=scores)
 

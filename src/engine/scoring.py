@@ -1,7 +1,7 @@
 """ScoringCallback: scores predictions while the trainer runs, in every process, and writes the records."""
 
+import contextlib
 import dataclasses
-import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,14 @@ from src.core.batch import Batch, Unreadable
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
+from src.engine.clock import Clock
+from src.engine.cost import count_operations, forget_peak, peak_memory
 from src.engine.environment import device_name, make_repeatable, quieten
 from src.engine.interrupt import Interrupt
 from src.engine.panels import PanelWriter, judge
 from src.engine.processes import Others
 from src.engine.saved_predictions import PredictionWriter
+from src.engine.stages import Stages, Trace
 from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
 from src.records.schema import SampleRecord
 from src.records.table import Scored, from_records
@@ -43,6 +46,7 @@ class ScoringCallback(Callback):
         sync_seconds: see `RecordWriter`.
         predictions: keeps every prediction, if given.
         precision: of the network's arithmetic, see `make_repeatable`.
+        profile: whether to find out where the time goes; "trace" to write torch's own trace too.
 
     Attributes:
         kept: what an earlier, interrupted run of this cell has scored, by protocol.
@@ -59,6 +63,7 @@ class ScoringCallback(Callback):
         sync_seconds: float,
         predictions: PredictionWriter | None = None,
         precision: str,
+        profile: bool | str = False,
     ) -> None:
         self.protocols = dict(protocols)
         self.folder = folder
@@ -68,9 +73,12 @@ class ScoringCallback(Callback):
         self.predictions = predictions
         self.seconds: Mapping[str, float] = {}
         self.precision = precision
+        self.stages = Stages() if profile else None
+        self._trace = Trace(folder) if profile == "trace" else None
         self.kept: Mapping[str, Scored] = {}
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
-        self._clock = _Clock()
+        self._clock = Clock()
+        self._operations: int | None = None
         self._interrupt = Interrupt()
         self._others: Others | None = None
         self._writer: RecordWriter | None = None
@@ -106,10 +114,22 @@ class ScoringCallback(Callback):
             metric.to(pl_module.device)
             if trainer.is_global_zero and name in self.kept:
                 metric.restore(self.kept[name])
+        forget_peak(pl_module.device)
+        self._enter("start_up")
 
-    def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Start the clock of the batch."""
+    def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, *_: Any) -> None:
+        """Start the clock of the batch, once the operations of a first image have been counted."""
+        if self._operations is None and len(batch):
+            self._operations = count_operations(pl_module, batch.samples[0]) if trainer.is_global_zero else 0
+            if self.stages is not None:
+                self.stages.watch(pl_module, trainer.datamodule, self.protocols)  # type: ignore[attr-defined]
+        if self._trace is not None:
+            self._trace.batch()
         self._clock.start(pl_module.device)
+
+    def _enter(self, stage: str) -> None:
+        if self.stages is not None:
+            self.stages.enter(stage)
 
     def on_predict_batch_end(
         self,
@@ -126,17 +146,25 @@ class ScoringCallback(Callback):
         assert self._writer is not None  # noqa: S101  # opened in on_predict_start
         assert self._panels is not None  # noqa: S101  # likewise
         for sample, prediction in zip(batch, predictions, strict=True):
-            scores = {name: protocol.evaluate(prediction, sample) for name, protocol in self.protocols.items()}
-            for name, metric in self._metrics.items():
-                metric.update(scores[name], sample)
+            with self.stages.scoring(len(sample)) if self.stages is not None else contextlib.nullcontext():
+                scores = {name: protocol.evaluate(prediction, sample) for name, protocol in self.protocols.items()}
+                for name, metric in self._metrics.items():
+                    metric.update(scores[name], sample)
             records = self._records(sample, prediction, scores, seconds)
             if self.predictions is not None:  # before the records, which say that the image is done
                 self.predictions.write(sample, prediction)
+            self._enter("panels")
             self._panels.offer(sample, self.judge(from_records(records)), partial(self._align, prediction, sample))
+            self._enter("records")
             self._writer.write(records)
+            self._enter("panels")
             self._panels.settle()
+        self._enter("records")
         self._writer.write(record for image in batch.unreadable for record in self._skipped(image))
         self._clock.finished(images)
+        if self.stages is not None:
+            self.stages.loaded(images, batch.seconds)
+        self._enter("waiting")
         self._interrupt.check()
 
     def judge(self, scores: Mapping[str, Scored]) -> dict[int, float]:
@@ -207,6 +235,8 @@ class ScoringCallback(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the file and leave this process's report; returns when every process has done so."""
+        if self.stages is not None:
+            self.stages.leave()
         means = {
             name: {key: finite(float(value)) for key, value in metric.compute().items()}
             for name, metric in self._metrics.items()
@@ -216,6 +246,10 @@ class ScoringCallback(Callback):
             "device": device_name(pl_module.device),
             "images": self._clock.images,
             "seconds": self._clock.seconds,
+            "latencies": self._clock.latencies,
+            "peak_memory": peak_memory(pl_module.device),
+            "operations": self._operations or 0,
+            "profile": None if self.stages is None else self.stages.summary(),
             "means": means,
             "halved": pl_module.halved,
             "provenance": _provenance(pl_module),
@@ -232,6 +266,10 @@ class ScoringCallback(Callback):
 
     def _close(self) -> None:
         self._interrupt.unwatch()
+        if self.stages is not None:
+            self.stages.leave()
+        if self._trace is not None:
+            self._trace.close()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -258,42 +296,3 @@ def _columns(scores: Scores) -> Tensor:
     head = (scores.status, scores.valid_pixels, scores.scale, scores.shift)
     numbers = [value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())]
     return torch.cat([torch.stack(numbers, dim=1), scores.depth_pixels.double(), scores.depth_abs_rel], dim=1)
-
-
-class _Clock:
-    """Times the prediction loop; the first batch, which pays for start-up, counts only if it is the only one."""
-
-    def __init__(self) -> None:
-        self.images = 0
-        self.seconds = 0.0
-        self._batches = 0
-        self._loop_start = 0.0
-        self._batch_start = 0.0
-
-    def start(self, device: torch.device) -> None:
-        _synchronise(device)
-        self._batch_start = time.perf_counter()
-        if self._batches == 0:
-            self._loop_start = self._batch_start
-
-    def inferred(self, device: torch.device) -> float:
-        """Return the seconds since the batch started, inference complete."""
-        _synchronise(device)
-        return time.perf_counter() - self._batch_start
-
-    def finished(self, images: int) -> None:
-        now = time.perf_counter()
-        if images == 0:  # the one empty batch of a process without images
-            return
-        if self._batches == 1:
-            self.images = 0
-        self.images += images
-        self.seconds = now - self._loop_start
-        if self._batches == 0:
-            self._loop_start = now
-        self._batches += 1
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

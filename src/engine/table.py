@@ -7,7 +7,7 @@ from rich.text import Text
 
 from src.records.aggregate import estimates, unranked_because
 from src.records.reader import Cell
-from src.records.schema import RECORDS_FILE
+from src.records.schema import RECORDS_FILE, RunManifest
 
 _SHOWN = 5
 
@@ -49,6 +49,9 @@ def print_cell(cell: Cell, console: Console) -> None:
             highlight=False,
         )
     console.print(f"{manifest.images_per_second:.2f} images per second on {manifest.device}", highlight=False)
+    costs = _costs(manifest)
+    if costs:
+        console.print("; ".join(costs), highlight=False)
     console.print(str(cell.folder), soft_wrap=True, highlight=False, markup=False)
 
 
@@ -68,6 +71,26 @@ def _print_reasons(cell: Cell, console: Console) -> None:
         if len(reasons) > _SHOWN:
             more = f"  and {len(reasons) - _SHOWN} more, see reason in {RECORDS_FILE}"
             console.print(more, highlight=False, markup=False)
+
+
+def _costs(manifest: RunManifest) -> list[str]:
+    """Say what is known about the cost of a prediction."""
+    costs = []
+    if manifest.latency_median is not None and manifest.latency_p95 is not None:
+        batch = "" if manifest.batch_size == 1 else f" for a batch of {manifest.batch_size}"
+        costs.append(f"{_seconds(manifest.latency_median)} median, {_seconds(manifest.latency_p95)} p95{batch}")
+    if manifest.peak_memory:
+        costs.append(f"peak memory {manifest.peak_memory / 2**30:.2f} GiB")
+    if manifest.parameters:
+        costs.append(f"{manifest.parameters / 1e6:.1f} M parameters")
+    if manifest.flops:
+        costs.append(f"{manifest.flops / 1e9:.3g} GFLOP an image")
+    costs += [f"{name}={value}" for name, value in manifest.compute.items()]
+    return costs
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.3g} ms"
 
 
 def _number(value: float | None) -> str:

@@ -9,6 +9,8 @@ RECORDS_FILE = "records.parquet"
 MANIFEST_FILE = "manifest.json"
 SUMMARY_FILE = "summary.json"
 CONFIG_FILE = "config.yaml"
+PROFILE_FILE = "profile.json"
+TRACE_FILE = "trace.json"
 PANELS_FOLDER = "panels"
 PREDICTIONS_FILE = "predictions.json"
 """Marks a folder of predicted maps, which is no cell, and holds the settings that made them."""
@@ -116,6 +118,12 @@ class RunManifest:
         halved: batches that did not fit into memory and were predicted in halves, since the run last went on.
         device: name of the accelerator or processor.
         dtype: of the network's arithmetic: float32, tf32, bfloat16 or float16; "32-true" of older cells is float32.
+        batch_size: images read per step and device; 0 if unknown, as in cells of before this was kept.
+        latency_median, latency_p95: seconds from a batch on the device to its predictions, the device waited for and
+            the first batch of every process left out; None if unknown.
+        peak_memory: the most bytes that one process held since prediction started: of tensors on CUDA, of everything
+            on the CPU; 0 if unknown.
+        flops: floating-point operations of predicting for the first image; 0 if unknown.
         compute: settings of how the network computes that are not the default, such as compile.
         images_per_second: images divided by the time of the prediction loop, start-up excluded.
         git_revision: of this software, "" outside a checkout; "+dirty" marks uncommitted changes.
@@ -166,4 +174,9 @@ class RunManifest:
     saved_predictions: str = ""
     rescored_from: str = ""
     rescored_precision: str = ""
+    batch_size: int = 0
+    latency_median: float | None = None
+    latency_p95: float | None = None
+    peak_memory: int = 0
+    flops: int = 0
     compute: dict[str, Any] = dataclasses.field(default_factory=dict)
