@@ -61,15 +61,14 @@ def resize(
     *,
     mode: Literal["bilinear", "bicubic"],
     align_corners: bool = False,
-    antialias: bool = False,
 ) -> Float[Tensor, "b c H W"]:
-    """Resample to `size` (height, width); returns the input unchanged where it has that size already.
+    """Resample to `size` (height, width) without antialiasing; returns the input unchanged where it has that size.
 
-    Float bicubic without antialiasing equals OpenCV's INTER_CUBIC on float images to 1e-4.
+    Float bicubic equals OpenCV's INTER_CUBIC on float images to 1e-4.
     """
     if tuple(values.shape[-2:]) == size:
         return values
-    return F.interpolate(values, size, mode=mode, align_corners=align_corners, antialias=antialias)
+    return F.interpolate(values, size, mode=mode, align_corners=align_corners)
 
 
 def normalise(image: Float[Tensor, "b 3 h w"], mean: Sequence[float], std: Sequence[float]) -> Float[Tensor, "b 3 h w"]:

@@ -55,6 +55,26 @@ def test_bounds_hold_for_any_size(size, side, multiple):
         assert turned == (width, height)
 
 
+@given(
+    st.tuples(sides, sides),
+    st.sampled_from([(384, 384), (384, 512), (518, 518), (224, 224)]),
+    st.sampled_from([14, 32]),
+)
+def test_sizes_are_those_of_the_rule_as_numpy_computes_it(size, target, multiple):
+    image, goal = np.array(size, float), np.array(target, float)
+    scales = goal / image
+    nearest = scales[1] if abs(1 - scales[1]) < abs(1 - scales[0]) else scales[0]
+    for bound, scale in {"lower": scales.max(), "upper": scales.min(), "minimal": nearest, "stretch": scales}.items():
+        exact = scale * image / multiple
+        steps = np.round(exact)
+        if bound == "lower":
+            steps = np.where(steps * multiple < goal, np.ceil(exact), steps)
+        elif bound == "upper":
+            steps = np.where(steps * multiple > goal, np.floor(exact), steps)
+        expected = np.maximum(steps, 1) * multiple  # the original makes 0 of a very flat image
+        assert bounded_size(size, target, bound=bound, multiple=multiple) == tuple(expected.astype(int))
+
+
 def test_bytes_become_floats_from_0_to_1():
     image = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 3, 1, 1)
     assert to_unit_range(image).dtype == torch.float32
@@ -99,3 +119,63 @@ def test_aligned_corners_keep_the_corners():
     np.testing.assert_allclose(result[0, 0].numpy(), expected, atol=1e-5)
     centred = resize(values, (4, 4), mode="bilinear")
     np.testing.assert_allclose(centred[0, 0, 0].numpy(), [0, 0.75, 2.25, 3], atol=1e-5)
+
+
+DIGITS = [[3, 1, 4, 1, 5, 9], [2, 6, 5, 3, 5, 8], [9, 7, 9, 3, 2, 3], [8, 4, 6, 2, 6, 4], [3, 3, 8, 3, 2, 7]]
+"""Of pi. Expected below: rows @ DIGITS @ columns.T, where row i of either matrix of n to m pixels holds the kernel at
+the distances of the source's pixels (repeated at the border) from c = (i + 0.5) n / m - 0.5, or i (n - 1) / (m - 1)
+with aligned corners; the kernel is 1 - |t|, or Keys' cubic with a = -0.75 as in OpenCV."""
+
+
+@pytest.mark.parametrize(
+    ("way", "size", "expected"),
+    [
+        pytest.param(
+            {"mode": "bicubic"},
+            (3, 4),
+            [[2.2913, 4.0035, 2.0378, 8.2272], [8.4766, 9.1094, 2.1055, 2.7383], [4.0655, 6.7191, 2.2478, 5.5453]],
+            id="MiDaS and Depth Anything, smaller",
+        ),
+        pytest.param(
+            {"mode": "bicubic"},
+            (6, 9),
+            [
+                [3.2535, 1.594, 1.0501, 3.7116, 2.3373, 1.1488, 4.0061, 7.4111, 9.4043],
+                [1.2041, 3.1635, 5.0183, 4.6239, 3.1511, 2.728, 4.5892, 7.2948, 9.0523],
+                [6.0885, 6.6937, 7.5351, 8.1112, 5.6017, 2.7644, 2.6041, 3.7788, 5.0289],
+                [10.0435, 7.6441, 6.033, 8.1691, 5.3792, 2.2106, 3.4416, 3.2315, 2.5633],
+                [7.0486, 4.8582, 3.6245, 6.0433, 4.0619, 2.2724, 5.0221, 5.4686, 4.7217],
+                [2.7192, 2.3589, 3.7936, 7.8071, 6.1807, 2.3395, 1.4175, 4.3554, 7.6235],
+            ],
+            id="MiDaS and Depth Anything, larger",
+        ),
+        pytest.param(
+            {"mode": "bilinear", "align_corners": True},
+            (3, 4),
+            [[3, 3, 7 / 3, 9], [9, 25 / 3, 8 / 3, 3], [3, 19 / 3, 8 / 3, 7]],
+            id="ZoeDepth, smaller",
+        ),
+        pytest.param(
+            {"mode": "bilinear", "align_corners": True},
+            (6, 9),
+            [
+                [3, 1.75, 1.75, 3.625, 2.5, 1.5, 4, 6.5, 9],
+                [2.2, 3.95, 4.95, 4.825, 3.7, 2.9, 4.4, 6.2, 8.2],
+                [6.2, 6.45, 6.8, 7.3, 5.2, 3.025, 3.15, 3.875, 5],
+                [8.6, 6.85, 6.3, 7.55, 5.2, 2.725, 3.35, 3.525, 3.4],
+                [7, 5, 4.45, 6.075, 4.3, 2.575, 4.45, 4.975, 4.6],
+                [3, 3, 4.25, 7.375, 5.5, 2.875, 2.25, 3.875, 7],
+            ],
+            id="ZoeDepth and the predictions of Depth Anything V2, larger",
+        ),
+        pytest.param(
+            {"mode": "bilinear"},
+            (3, 4),
+            [[8 / 3, 47 / 12, 2.5, 7.75], [8.5, 8.5, 2.75, 2.75], [13 / 3, 19 / 3, 17 / 6, 16 / 3]],
+            id="Depth Pro, smaller",
+        ),
+    ],
+)
+def test_resampling_is_that_of_the_original_on_literal_numbers(way, size, expected):
+    values = torch.tensor(DIGITS, dtype=torch.float32)[None, None]
+    np.testing.assert_allclose(resize(values, size, **way)[0, 0].numpy(), expected, atol=1e-4)
