@@ -115,13 +115,16 @@ def _way(source: Source) -> str:
 
 def _all_arguments(conf: Path, overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The configuration of every variant, composed at once: one by one would take longer than looking at the files."""
+    if any(not word.startswith("paths.") for word in overrides):
+        msg = f"expected nothing but paths.data_dir=<folder of all data sets>, got {' '.join(overrides)!r}"
+        raise ConfigError(msg)
     names = sorted(path.stem for path in (conf / "data").glob("*.yaml"))
     groups = ["+paths=default", *(f"+data@variants.{name}={name}" for name in names)]
     try:
         with initialize_config_dir(str(conf), version_base="1.3"):
             cfg = compose(overrides=[*groups, *overrides])
     except HydraException as error:
-        msg = f"expected nothing but paths.data_dir=<folder of all data sets>, got {' '.join(overrides)!r}: {error}"
+        msg = f"expected paths.data_dir=<folder of all data sets>, got {' '.join(overrides)!r}: {error}"
         raise ConfigError(msg) from error
     # a variant may refer to itself by its place in an evaluation, data
     alone = {name: OmegaConf.create({"paths": cfg.paths, "data": cfg.variants[name]}) for name in names}

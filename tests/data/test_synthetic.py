@@ -1,5 +1,4 @@
 import pickle
-import time
 
 import numpy as np
 import pytest
@@ -107,12 +106,3 @@ def test_impossible_settings_are_refused(changes):
 def test_unknown_styles_are_refused_with_the_known_ones(styles):
     with pytest.raises(ConfigError, match=r"expected styles from \['indoor', 'outdoor'\], at least one, got"):
         synthetic(styles=styles)
-
-
-@pytest.mark.slow
-def test_a_thousand_images_take_minutes():
-    dataset = synthetic(size=(480, 640), n=8)
-    started = time.process_time()
-    for i in range(8):
-        dataset.read(i)
-    assert (time.process_time() - started) / 8 < 0.5
