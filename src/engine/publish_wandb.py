@@ -14,7 +14,7 @@ from src.engine.environment import is_first_process
 from src.engine.publish import Logger
 from src.records.aggregate import estimates, unranked_because
 from src.records.reader import Cell
-from src.report.leaderboard import build_tables
+from src.report.leaderboard import build_tables, domain
 from src.report.panels import read_panel
 from src.report.pictures import ERROR_LIMIT, colour_depth, colour_error, depth_limits
 from src.report.selection import select
@@ -49,6 +49,7 @@ class WandbLogger(Logger):
             "entity": entity,
             "dir": folder,
             "group": group,
+            "job_type": "eval",
             # a sweep runs many cells in one process: never continue the previous cell's run
             "reinit": "finish_previous",
         }
@@ -80,7 +81,9 @@ class WandbLogger(Logger):
         manifest = cell.manifest
         self._run.name = f"{manifest.model}/{manifest.data}/{manifest.resolution}"
         unranked = any(unranked_because(manifest, protocol) for protocol in manifest.protocols)
-        self._run.tags = (manifest.model, manifest.data, *manifest.protocols, *(["unranked"] if unranked else []))
+        marks = {"unranked": unranked, manifest.corruption: manifest.corruption != "none"}
+        special = (mark for mark, holds in marks.items() if holds)
+        self._run.tags = (manifest.model, manifest.data, *manifest.protocols, domain(manifest), *special)
         known = {
             **manifest.config,
             "model_name": manifest.model,
@@ -112,6 +115,9 @@ def summary_of(cell: Cell) -> dict[str, Any]:
         "parameters": manifest.parameters,
         "random_weights": manifest.random_weights,
         "limited": manifest.limited,
+        "domain": domain(manifest),
+        "corruption": manifest.corruption,
+        "severity": manifest.severity,
     }
     for protocol, by_metric in estimates(cell.scores).items():
         reasons = unranked_because(manifest, protocol)
@@ -121,6 +127,7 @@ def summary_of(cell: Cell) -> dict[str, Any]:
             summary[f"{protocol}/{metric}_standard_error"] = estimate.standard_error
             summary[f"{protocol}/{metric}_low"] = estimate.low
             summary[f"{protocol}/{metric}_high"] = estimate.high
+            summary[f"{protocol}/{metric}_n"] = estimate.n
         for status in ("scored", "skipped", "failed"):
             summary[f"{protocol}/{status}"] = getattr(manifest, status)[protocol]
     return summary
@@ -158,9 +165,13 @@ def _table(cell: Cell, protocol: str) -> wandb.Table:
         "sample_id": scored.sample_id,
         "group": scored.group,
         "status": scored.status,
+        "reason": scored.reason,
         "valid_pixels": scored.valid_pixels,
         "scale": scored.scale,
         "shift": scored.shift,
+        "input_height": scored.input_size[:, 0],
+        "input_width": scored.input_size[:, 1],
+        "seconds": scored.seconds,
         **scored.errors,
     }
     rows = zip(*(_without_nan(column.tolist()) for column in columns.values()), strict=True)

@@ -1,5 +1,6 @@
 """Send a written report to Weights & Biases, with a layout of panels for the runs of the same project."""
 
+import csv
 import importlib
 import importlib.util
 from collections.abc import Sequence
@@ -10,16 +11,17 @@ import wandb
 
 from src.core.errors import ConfigError
 from src.report.leaderboard import Table
+from src.report.spreadsheet import FILES
 from src.report.words import metric_label
 
 
 def push(page: Path, tables: Sequence[Table], *, project: str) -> str:
-    """Send a page, and the leaderboard beside it, as an artifact of a run of its own; save the layout of a dashboard.
+    """Send a page and its tables as a run of its own, and save the layout of a dashboard.
 
     With WANDB_MODE=offline the run is kept on disk and no layout is saved, which only the service can hold.
 
     Args:
-        page: as written; `leaderboard.csv` lies beside it.
+        page: as written; the tables lie beside it.
         tables: of the report.
         project: `project` or `entity/project`.
 
@@ -33,10 +35,11 @@ def push(page: Path, tables: Sequence[Table], *, project: str) -> str:
     try:
         run = wandb.init(project=name, entity=entity or None, job_type="report", name="report", dir=str(page.parent))
         artifact = wandb.Artifact("leadline-report", type="report")
-        artifact.add_file(str(page))
-        artifact.add_file(str(page.with_name("leaderboard.csv")))
+        files = [page, *(page.with_name(name) for name in FILES)]
+        for file in files:
+            artifact.add_file(str(file))
         run.log_artifact(artifact)
-        run.log({"report": wandb.Html(page, inject=False)})
+        run.log({"report": wandb.Html(page, inject=False), "leaderboard": _leaderboard(page)})
         offline, place, owner = run.offline, Path(run.dir).parent, run.entity
         run.finish()
         if offline:
@@ -50,6 +53,17 @@ def push(page: Path, tables: Sequence[Table], *, project: str) -> str:
             "WANDB_MODE=offline and send it later with wandb sync"
         )
         raise ConfigError(msg) from error
+
+
+def _leaderboard(page: Path) -> wandb.Table:
+    with page.with_name("leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        header, *lines = csv.reader(file)
+    numeric = {"mean", "standard_error", "low", "high", "n", "images_per_second", "parameters"}
+    data = [
+        [(float(text) if text else None) if name in numeric else text for name, text in zip(header, line, strict=True)]
+        for line in lines
+    ]
+    return wandb.Table(columns=header, data=data)
 
 
 def layout(tables: Sequence[Table], *, entity: str, project: str) -> Any:

@@ -51,16 +51,21 @@ class Row:
     @property
     def domain(self) -> Domain:
         """Whether the model was trained on the data set, by its card."""
-        known = self.manifest.card.get("training_data")
-        if not known or "unknown" in known or not self.manifest.data_family:
-            return "unknown"
-        return "in-domain" if self.manifest.data_family in known else "zero-shot"
+        return domain(self.manifest)
 
     @property
     def name(self) -> str:
         """Model, resolution and whatever else it takes to tell the row from the others of its table."""
         asked = "" if self.manifest.resolution == "default" else f"at {self.manifest.resolution}"
         return " ".join(part for part in (self.manifest.model, asked, self.variant) if part)
+
+
+def domain(manifest: RunManifest) -> Domain:
+    """Say whether the model of a cell was trained on its data set, by its card."""
+    known = manifest.card.get("training_data")
+    if not known or "unknown" in known or not manifest.data_family:
+        return "unknown"
+    return "in-domain" if manifest.data_family in known else "zero-shot"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

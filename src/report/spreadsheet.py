@@ -8,6 +8,9 @@ from src.report.differences import Differences
 from src.report.leaderboard import Row, Table
 from src.report.papers import PaperComparison
 
+FILES = ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "pairs.csv", "papers.csv")
+"""What lies beside a page."""
+
 COLUMNS = (
     *("data", "protocol", "protocol_version", "samples", "model", "resolution", "variant"),
     *("metric", "unit", "higher_is_better", "mean", "standard_error", "low", "high", "n", "undefined", "groups"),

@@ -101,7 +101,9 @@ def _note(grid: Grid) -> str:
         if entry is not None and entry.row.unranked
     ]
     listed = f" Not ranked, in parentheses: {'; '.join(grey + partly)}." if grey or partly else ""
-    return f"Rank averaged over {len(grid.shared)} data set(s). {grid.verdict}{listed}".strip()
+    sets = len(grid.shared)
+    ranks = f"Rank averaged over {sets} data set{'s' * (sets != 1)}. {grid.verdict}" if sets else ""
+    return f"{ranks}{listed}".strip()
 
 
 def _cells(

@@ -80,7 +80,8 @@ def test_wandb_offline_keeps_one_run_per_cell(run, tmp_path, outside, wandb_home
         assert config["fingerprint"] == cell.manifest.fingerprint
         assert config["data"]["n"] == 7
         assert group == "ragged"
-        assert {name, *cell.manifest.protocols} <= tags
+        assert {name, *cell.manifest.protocols, summary["domain"]} <= tags
+        assert summary["images_per_second"] == pytest.approx(cell.manifest.images_per_second)
         # the table of runs is the leaderboard: the same keys, the same numbers
         for table in build_tables([cell]):
             (row,) = table.rows
@@ -88,6 +89,7 @@ def test_wandb_offline_keeps_one_run_per_cell(run, tmp_path, outside, wandb_home
             for metric, estimate in row.estimates.items():
                 assert summary[f"{row.protocol}/{metric}"] == pytest.approx(estimate.mean)
                 assert summary[f"{row.protocol}/{metric}_high"] == pytest.approx(estimate.high)
+                assert summary[f"{row.protocol}/{metric}_n"] == estimate.n
                 assert f"histogram/{row.protocol}/{metric}.values" in history
         drawn = list((tmp_path / name).glob("wandb/offline-run-*/files/media/images/pictures_*.png"))
         assert 4 <= len(drawn) <= len(list((cell.folder / "panels").glob("*.npz")))
@@ -100,6 +102,7 @@ def test_wandb_offline_keeps_one_run_per_cell(run, tmp_path, outside, wandb_home
             column = content["columns"].index("abs_rel")
             expected = cell.scores[protocol].errors["abs_rel"]
             assert [row[column] for row in content["data"]] == pytest.approx(expected)
+            assert {"sample_id", "status", "reason", "input_height", "seconds"} <= set(content["columns"])
     assert len(identities) == 2
 
 

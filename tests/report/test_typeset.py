@@ -1,5 +1,8 @@
 import csv
+import itertools
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from src.records.reader import read_cell
 from src.report.__main__ import main
 from src.report.board import build_boards
 from src.report.leaderboard import build_tables
+from src.report.spreadsheet import FILES
 from src.report.typeset import latex_tables, markdown_tables
 
 Make = Callable[..., Path]
@@ -55,12 +59,49 @@ def test_latex(boards) -> None:
     assert body.count("&") == 4 * 5 * 2, "every line has as many columns as the header"
 
 
+def test_latex_is_what_latex_takes(boards, tmp_path: Path) -> None:
+    pdflatex = shutil.which("pdflatex")
+    if pdflatex is None:
+        pytest.skip("no pdflatex here (Debian: apt-get install texlive-latex-recommended)")
+    (tmp_path / "tables.tex").write_text(latex_tables(boards), encoding="utf-8")
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\\input{tables}\\end{document}"
+    )
+    command = [pdflatex, "-interaction=nonstopmode", "-halt-on-error", "paper"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").is_file()
+
+
+def test_every_environment_of_latex_is_closed_in_order(boards) -> None:
+    """Environments and braces nest, and every row ends as booktabs wants it; here where no TeX is installed."""
+    text = re.sub(r"(?m)^%.*$", "", latex_tables(boards))
+    open_: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            open_.append(name)
+        else:
+            assert open_.pop() == name
+    assert not open_
+    bare = re.sub(r"\\[{}]", "", text)
+    depths = itertools.accumulate({"{": 1, "}": -1}.get(letter, 0) for letter in bare)
+    assert min(depths) >= 0
+    assert bare.count("{") == bare.count("}")
+    assert text.count("$") % 2 == 0
+    for table in text.split(r"\begin{tabular}{l")[1:]:
+        spec, rest = table.split("}", 1)
+        rows = [line for line in rest.split(r"\end{tabular}")[0].splitlines() if "&" in line]
+        assert rows
+        assert all(len(re.findall(r"(?<!\\)&", row)) == len(spec) for row in rows)
+        assert all(row.endswith(r" \\") for row in rows)
+
+
 def test_every_file_is_written(make_cell: Make, tmp_path: Path) -> None:
     make_cell("a", model="a", quality=0.1, images=12)
     make_cell("b", model="b", quality=0.4, images=12)
     assert main([str(tmp_path / "outputs"), "--output", str(tmp_path / "r.html")]) == 0
     names = {path.name for path in tmp_path.iterdir() if path.is_file()}
-    assert names == {"r.html", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "pairs.csv", "papers.csv"}
+    assert names == {"r.html", *FILES}
     with (tmp_path / "pairs.csv").open(newline="") as file:
         pairs = list(csv.DictReader(file))
     assert [(pair["first"], pair["second"], pair["protocol"], pair["outcome"], pair["unit"]) for pair in pairs] == [
