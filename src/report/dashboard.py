@@ -63,7 +63,7 @@ def _leaderboard(page: Path) -> wandb.Table:
         [(float(text) if text else None) if name in numeric else text for name, text in zip(header, line, strict=True)]
         for line in lines
     ]
-    return wandb.Table(columns=header, data=data)
+    return wandb.Table(columns=[*header], data=data)
 
 
 def layout(tables: Sequence[Table], *, entity: str, project: str) -> Any:
