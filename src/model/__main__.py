@@ -3,11 +3,12 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+import types
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -17,39 +18,57 @@ from src.records.card import UNKNOWN, ModelCard
 
 CONF = Path(__file__).parents[2] / "conf"
 _NAMED = 3
+_WIDE = 170
+_NARROW = ("M", "space", "licence")
+_LICENCE = 12
 
 
-def listing(conf: Path) -> Table:
-    """Return a table of all models, families together; those without a card have the first line of their file."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def listing(conf: Path, *, width: int) -> Group:
+    """Return a table of all models, families together, and a line for each of those without a card.
+
+    Args:
+        conf: folder of the configuration.
+        width: of the terminal in characters; a narrow one gets the columns that matter for a choice.
+    """
+    is_wide = width >= _WIDE
+    columns = _COLUMNS if is_wide else {heading: _COLUMNS[heading] for heading in _NARROW}
+    table = Table(box=box.SIMPLE_HEAD if is_wide else None, padding=(0, 1), pad_edge=False)
     table.add_column("model", no_wrap=True)
-    for heading in ("family", "encoder"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("M", justify="right")
-    for heading in ("space", "licence", "year", "training data"):
-        table.add_column(heading, overflow="fold")
+    for heading in columns:
+        table.add_column(
+            heading,
+            justify="right" if heading == "M" else "left",
+            no_wrap=not is_wide or heading in ("family", "space"),
+            overflow="fold" if is_wide else "ellipsis",
+            max_width=None if is_wide or heading != "licence" else _LICENCE,
+        )
     cards = {name: read_card(conf, name) for name in model_names(conf)}
     known = {name: card for name, card in cards.items() if card is not None}
     for name, card in sorted(known.items(), key=lambda item: (item[1].family, item[0])):
-        table.add_row(name, *map(Text, _cells(card)))
-    table.add_section()
-    for name in sorted(cards.keys() - known.keys()):
-        table.add_row(name, *[""] * 6, Text(headline(conf, name)))
-    return table
+        table.add_row(name, *(Text(cell(card)) for cell in columns.values()))
+    others = cards.keys() - known.keys()
+    longest = max(map(len, others), default=0)
+    lines = [f"{name:<{longest}}  {headline(conf, name)}" for name in sorted(others)]
+    return Group(table, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
 
-def _cells(card: ModelCard) -> tuple[str, ...]:
+def _training_data(card: ModelCard) -> str:
     data = card.training_data
     more = f" and {len(data) - _NAMED} more" if len(data) > _NAMED else ""
-    return (
-        card.family,
-        card.encoder,
-        f"{card.parameters_m:.0f}" if card.parameters_m else UNKNOWN,
-        card.output_space,
-        card.licence,
-        str(card.year) if card.year else UNKNOWN,
-        ", ".join(data[:_NAMED]) + more if data else "none",
-    )
+    return ", ".join(data[:_NAMED]) + more if data else "none"
+
+
+_COLUMNS: Mapping[str, Callable[[ModelCard], str]] = types.MappingProxyType(
+    {
+        "family": lambda card: card.family,
+        "encoder": lambda card: card.encoder,
+        "M": lambda card: f"{card.parameters_m:.0f}" if card.parameters_m else UNKNOWN,
+        "space": lambda card: card.output_space,
+        "licence": lambda card: card.licence,
+        "year": lambda card: str(card.year) if card.year else UNKNOWN,
+        "training data": _training_data,
+    }
+)
 
 
 def sheet(conf: Path, name: str) -> str:
@@ -73,10 +92,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("command", choices=("list",))
     parser.add_argument("--card", metavar="NAME", help="show everything that is known about one model")
     name = parser.parse_args(arguments).card
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=200)
     try:
         if name is None:
-            console.print(listing(CONF))
+            console.print(listing(CONF, width=console.width))
         else:
             console.print(sheet(CONF, name), soft_wrap=True, highlight=False, markup=False)
     except LeadlineError as error:

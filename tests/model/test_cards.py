@@ -45,10 +45,18 @@ def test_an_unknown_model_is_told_what_is_alike(conf):
 
 def test_the_table_has_a_row_for_every_model(conf, capsys):
     console = Console(width=300)
-    console.print(listing(conf))
+    console.print(listing(conf, width=300))
     rows = capsys.readouterr().out.splitlines()
     assert any(row.split()[:2] == ["mine", "midas"] and "nyu, kitti, diml and 9 more" in row for row in rows)
     assert any(row.split() == ["other", "what", "other", "is"] for row in rows)
+
+
+def test_on_a_narrow_terminal_every_model_has_one_line(capsys):
+    console = Console(width=80)
+    console.print(listing(CONF, width=80))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert sorted(line[0] for line in lines[1:]) == model_names(CONF)
+    assert ["depth_anything_v2_base_hf", "98", "affine_disparity", "CC-BY-NC-4.0"] in lines
 
 
 def test_the_sets_that_results_are_reported_on_come_first_and_every_card_has_its_model():
