@@ -58,7 +58,10 @@ class KITTIListed(KITTI):
         try:
             lines = self.listing.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            msg = f"{self.listing.absolute()}: expected the list of the images that count, one per line: {error}"
+            msg = (
+                f"{self.listing.absolute()}: expected the list of the images that count, one per line: {error}. That "
+                "of eigen_zhou comes by: python -m src.data fetch data=kitti_eigen_zhou"
+            )
             raise DataError(msg) from error
         pairs = {}
         for number, line in enumerate(lines, start=1):

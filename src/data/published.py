@@ -115,7 +115,7 @@ def check_count(tree: Tree, *, found: int, expected: int | None, missing: Sequen
         return
     suspected = ""
     if missing:
-        suspected = f" {len(missing)} files are not here though others of their images are, the first: {missing[:3]}."
+        suspected = f" Of images that are here in part, files are missing: {len(missing)}, the first: {missing[:3]}."
     msg = (
         f"{tree.path}: expected the {expected} images of this split, found {found}.{suspected} Complete the download, "
         "or point to where this set alone lies (limit=<n> scores the first n images of a complete set)"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from src.data.archive import Tree, open_tree
+from src.data.archive import MissingFilesError, Tree, open_tree
 from src.data.published import PublishedDataset, check_count
 
 
@@ -32,9 +32,20 @@ class TwoRoots(PublishedDataset):
         """The ids of `pairs`, once all images and depth maps are there."""
         check_count(self.tree, found=len(self.files), expected=self.count)
         if not self.lists_incomplete:
-            self.tree.require([image for image, _ in self.files.values()])
-            self.depth_tree.require([depth for _, depth in self.files.values()])
+            self._require()
         return tuple(self.files)
+
+    def _require(self) -> None:
+        """Name what is missing of either download."""
+        images, depths = zip(*self.files.values(), strict=True) if self.files else ((), ())
+        faults = []
+        for tree, names in ((self.tree, images), (self.depth_tree, depths)):
+            try:
+                tree.require(names)
+            except MissingFilesError as error:
+                faults.append(error)
+        if faults:
+            raise MissingFilesError("; ".join(map(str, faults)), [name for fault in faults for name in fault.names])
 
     def stamps(self, i: int) -> Sequence[str]:
         """The stamps of image and depth."""

@@ -4,6 +4,7 @@ from PIL import Image
 
 from src.core.errors import ConfigError, DataError
 from src.data import frames
+from src.data.archive import MissingFilesError
 from src.data.kitti import KITTI
 from src.data.kitti_listed import KITTIListed
 from src.data.kitti_selection import KITTISelection
@@ -178,8 +179,11 @@ def test_missing_files_are_counted_per_root(tmp_path):
     with pytest.raises(DataError, match=rf"depth: 1 of 652 files are missing, the first: \['{missing}'\]"):
         len(kitti(tmp_path / "raw", tmp_path / "depth"))
     (tmp_path / f"raw/2011_09_26/{DRIVE}/image_02/data/{FRAME}.png").unlink()
-    with pytest.raises(DataError, match=r"raw: 1 of 652 files are missing"):
+    with pytest.raises(
+        MissingFilesError, match=r"raw: 1 of 652 files are missing.*depth: 1 of 652 files are"
+    ) as caught:
         len(kitti(tmp_path / "raw", tmp_path / "depth"))
+    assert caught.value.names == (f"2011_09_26/{DRIVE}/image_02/data/{FRAME}.png", missing)
 
 
 def test_missing_roots_say_where_to_get_them(tmp_path):
