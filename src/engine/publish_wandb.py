@@ -112,6 +112,11 @@ def summary_of(cell: Cell) -> dict[str, Any]:
     manifest = cell.manifest
     summary: dict[str, Any] = {
         "images_per_second": manifest.images_per_second,
+        "batch_size": manifest.batch_size,
+        "latency_median": manifest.latency_median,
+        "latency_p95": manifest.latency_p95,
+        "peak_memory": manifest.peak_memory or None,
+        "flops": manifest.flops or None,
         "parameters": manifest.parameters,
         "random_weights": manifest.random_weights,
         "limited": manifest.limited,

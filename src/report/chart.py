@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from src.report.labels import Box, Place, around, beside, shortened
 
@@ -172,6 +172,7 @@ def draw(
     joined: bool = True,
     x_ticks: Sequence[float] | None = None,
     front: Sequence[Datum] = (),
+    front_of: Literal["left", "right"] = "left",
 ) -> Chart:
     """Lay a chart out.
 
@@ -186,6 +187,7 @@ def draw(
         log_x: whether the horizontal axis is logarithmic.
         x_ticks: where it is labelled; at round values if None.
         front: values to join by steps, from left to right.
+        front_of: which of two neighbours' values holds between them.
     """
     data = [datum for one in series for datum in one.data]
     across = Scale.around([datum.x for datum in data] + list(x_ticks or []), logarithmic=log_x)
@@ -212,7 +214,7 @@ def draw(
         for one in series
     ]
     texts = [shortened(one.name) for one in series]
-    corners = [(x(datum.x), y(datum.y)) for datum in front]
+    corners = _steps([(x(datum.x), y(datum.y)) for datum in front], front_of)
     labels = _labels(marks, texts, corners, joined=joined)
     lines = tuple(
         Line(
@@ -226,7 +228,6 @@ def draw(
         )
         for place, (one, text, each, at) in enumerate(zip(series, texts, marks, labels, strict=True))
     )
-    steps = "".join(f"H{across_:.1f}V{up_:.1f}" for across_, up_ in corners[1:])
     return Chart(
         anchor=anchor,
         title=title,
@@ -237,8 +238,16 @@ def draw(
         x_ticks=tuple((x(tick), _text(tick)) for tick in (x_ticks or across.ticks())),
         y_ticks=tuple((y(tick), _text(tick)) for tick in up.ticks()),
         lines=lines,
-        front=f"M{corners[0][0]:.1f} {corners[0][1]:.1f}{steps}" if len(corners) > 1 else "",
+        front="M" + "L".join(f"{at_x:.1f} {at_y:.1f}" for at_x, at_y in corners) if len(corners) > 1 else "",
     )
+
+
+def _steps(points: Sequence[tuple[float, float]], held: Literal["left", "right"]) -> list[tuple[float, float]]:
+    """Return the corners of the stairs through points."""
+    corners = list(points[:1])
+    for (x1, y1), (x2, y2) in itertools.pairwise(points):
+        corners += [(x2, y1) if held == "left" else (x1, y2), (x2, y2)]
+    return corners
 
 
 def _labels(
@@ -252,8 +261,8 @@ def _labels(
         for each in marks
         for mark in each
     ]
-    for (start, high), (end, low) in itertools.pairwise(front):
-        boxes += [Box(start, high - 3, end, high + 3), Box(end - 3, min(low, high), end + 3, max(low, high))]
+    for (x1, y1), (x2, y2) in itertools.pairwise(front):
+        boxes.append(Box(min(x1, x2) - 3, min(y1, y2) - 3, max(x1, x2) + 3, max(y1, y2) + 3))
     return around(ends, texts, boxes, Box(LEFT + 4, TOP, WIDTH, HEIGHT - BOTTOM))
 
 

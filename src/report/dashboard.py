@@ -58,7 +58,8 @@ def push(page: Path, tables: Sequence[Table], *, project: str) -> str:
 def _leaderboard(page: Path) -> wandb.Table:
     with page.with_name("leaderboard.csv").open(encoding="utf-8", newline="") as file:
         header, *lines = csv.reader(file)
-    numeric = {"mean", "standard_error", "low", "high", "n", "images_per_second", "parameters"}
+    numeric = {"mean", "standard_error", "low", "high", "n", "images_per_second", "latency_median", "latency_p95"}
+    numeric |= {"peak_memory", "flops", "parameters"}
     data = [
         [(float(text) if text else None) if name in numeric else text for name, text in zip(header, line, strict=True)]
         for line in lines

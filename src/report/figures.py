@@ -1,4 +1,4 @@
-"""Charts: accuracy against speed, against the resolution of the input, and error by depth."""
+"""Charts: accuracy by the resolution of the input, error by depth, and what charts of tables have in common."""
 
 import dataclasses
 import itertools
@@ -25,12 +25,14 @@ class Figures:
     Attributes:
         note: what to know about them.
         first: under the first protocol of each data variant that has such a chart.
-        others: under its other protocols.
+        others: what is folded away: those under its other protocols, at least.
+        folded: what that is, in words.
     """
 
     note: str
     first: tuple[Chart, ...]
     others: tuple[Chart, ...]
+    folded: str = "Under other protocols"
 
 
 Draw = Callable[[Table, str], Sequence[Chart]]
@@ -59,59 +61,15 @@ def figures(tables: Sequence[Table], draw: Draw, *, anchor: str, note: str) -> F
     )
 
 
-def cost_charts(table: Table, anchor: str) -> list[Chart]:
-    """Draw accuracy against speed, a chart for each device that two models were measured on."""
-    known = [row for row in table.rows if _mean(row, table) is not None and row.manifest.images_per_second > 0]
-    devices: dict[tuple[str, int], list[Row]] = {}
-    for row in known:
-        devices.setdefault((row.manifest.device, row.manifest.world_size), []).append(row)
-    groups = [(where, rows) for where, rows in devices.items() if len(rows) > 1]
-    return [
-        _cost_chart(table, f"{anchor}-{place}", device, processes, rows)
-        for place, ((device, processes), rows) in enumerate(groups, start=1)
-    ]
-
-
-def _cost_chart(table: Table, anchor: str, device: str, processes: int, rows: Sequence[Row]) -> Chart:
-    data = [_datum(row, table, x=row.manifest.images_per_second) for row in rows]
-    front = pareto(
-        [datum for datum, row in zip(data, rows, strict=True) if not row.unranked], higher_is_better=_rises(table)
-    )
-    where = f"{device}, {processes} processes" if processes > 1 else device
-    beaten_by_none = ", ".join(datum.name for datum in front) or "no ranked model"
-    return draw(
-        [Series(name=row.name, data=(datum,), faded=bool(row.unranked)) for row, datum in zip(rows, data, strict=True)],
-        anchor=anchor,
-        title=f"{_title(table)} · {where}",
-        summary=f"{_label(table)} of {len(rows)} models against their images per second on {where}. Beaten by no other "
-        f"in both: {beaten_by_none}.",
-        x_label="images per second, faster →",
-        y_label=_label(table),
-        log_x=True,
-        joined=False,
-        front=front,
-    )
-
-
-def pareto(data: Sequence[Datum], *, higher_is_better: bool) -> list[Datum]:
-    """Return the values that no other beats both in x, where more is better, and in y; from left to right."""
-    sign = -1 if higher_is_better else 1
-    front: list[Datum] = []
-    for datum in sorted(data, key=lambda one: (-one.x, sign * one.y)):
-        if not front or sign * datum.y < sign * front[-1].y:
-            front.append(datum)
-    return front[::-1]
-
-
 def resolution_charts(table: Table, anchor: str) -> list[Chart]:
     """Draw accuracy by resolution, if cells differ in nothing else."""
     families: dict[tuple[str, str], list[Row]] = {}
     for row in table.rows:
-        if _mean(row, table) is not None:
+        if mean_of(row, table) is not None:
             families.setdefault((row.manifest.model, row.variant), []).append(row)
     series = []
     for (model, variant), rows in families.items():
-        data = sorted((_datum(row, table, x=_side(row)) for row in rows), key=lambda datum: datum.x)
+        data = sorted((datum_of(row, table, x=_side(row)) for row in rows), key=lambda datum: datum.x)
         if len({datum.x for datum in data}) > 1:
             faded = any(row.unranked for row in rows)
             series.append(Series(name=" ".join(filter(None, (model, variant))), data=tuple(data), faded=faded))
@@ -121,10 +79,10 @@ def resolution_charts(table: Table, anchor: str) -> list[Chart]:
         draw(
             series[:MAX_LINES],
             anchor=anchor,
-            title=_title(table),
-            summary=f"{_label(table)} of {len(series)} models by the size of the network's input.",
+            title=title_of(table),
+            summary=f"{value_label(table)} of {len(series)} models by the size of the network's input.",
             x_label="input size, √(height × width), pixels",
-            y_label=_label(table),
+            y_label=value_label(table),
         )
     ]
 
@@ -152,7 +110,7 @@ def depth_charts(table: Table, anchor: str) -> list[Chart]:
         draw(
             [one for one, _ in series][:MAX_LINES],
             anchor=anchor,
-            title=_title(table),
+            title=title_of(table),
             summary=f"Mean AbsRel of {len(series)} models by true depth in {len(edges) - 1} bins.",
             x_label="true depth, m",
             y_label="AbsRel ↓",
@@ -193,25 +151,25 @@ def _middle(near: float, far: float) -> float:
     return math.sqrt(start * min(far, 4 * start))
 
 
-def _datum(row: Row, table: Table, *, x: float) -> Datum:
+def datum_of(row: Row, table: Table, *, x: float) -> Datum:
+    """Return the row's mean of the first metric with its interval, at `x`."""
     found = row.estimates[table.metrics[0]]
     assert found.mean is not None  # noqa: S101  # rows without are left out before
     return Datum(x=x, y=found.mean, low=found.low, high=found.high, name=row.name)
 
 
-def _mean(row: Row, table: Table) -> float | None:
+def mean_of(row: Row, table: Table) -> float | None:
+    """Return the row's mean of the first metric."""
     return row.estimates[table.metrics[0]].mean
 
 
-def _rises(table: Table) -> bool:
-    return table.info.metrics[table.metrics[0]].higher_is_better
-
-
-def _label(table: Table) -> str:
+def value_label(table: Table) -> str:
+    """Name the first metric with unit and direction."""
     info: Any = table.info.metrics[table.metrics[0]]
     unit = f", {info.unit}" if info.unit not in ("", "fraction") else ""
     return f"{metric_label(table.metrics[0])}{unit} {'↑' if info.higher_is_better else '↓'}"
 
 
-def _title(table: Table) -> str:
+def title_of(table: Table) -> str:
+    """Name the table."""
     return f"{table.title}, {table.key.protocol} version {table.key.version}"

@@ -9,9 +9,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from src.report.cost import other_charts, speed_charts
 from src.report.datasets import data_sets
 from src.report.evidence import Evidence
-from src.report.figures import Draw, cost_charts, depth_charts, figures, resolution_charts
+from src.report.figures import Figures, depth_charts, figures, resolution_charts
 from src.report.gallery import build_gallery
 from src.report.generalisation import generalisation
 from src.report.images import build_sheets
@@ -130,12 +131,20 @@ def each_data_set(evidence: Evidence) -> list[Section]:
 
 
 def cost(evidence: Evidence) -> list[Section]:
-    """Accuracy against speed; nothing without two models measured on one device."""
+    """Accuracy against speed and other costs; nothing without two models whose cost is known."""
     note = (
-        "Images per second of the prediction loop, loading and scoring included; one chart per device, since speeds of "
-        "different devices say nothing about models. The line joins the ranked models that no other one beats in both."
+        "Speed is that of the network alone where it is known of every model of a chart, else that of the whole "
+        "loop, and the axis says which; one chart per device, since speeds of different devices say nothing about "
+        "models. The line shows what the ranked models that no other one beats in both have to offer."
     )
-    return _charts(evidence, "cost", "Accuracy against speed", "speed", cost_charts, note)
+    speed = figures(evidence.tables, speed_charts, anchor="cost", note=note)
+    more = figures(evidence.tables, other_charts, anchor="cost-other", note="")
+    view = dataclasses.replace(
+        speed,
+        others=speed.others + more.first + more.others,
+        folded="Under other protocols, and against operations, parameters and memory",
+    )
+    return _charts("cost", "Accuracy against speed", "speed", view)
 
 
 def resolution(evidence: Evidence) -> list[Section]:
@@ -144,7 +153,8 @@ def resolution(evidence: Evidence) -> list[Section]:
         "One line joins the cells of one model that differ in nothing but the resolution that was asked for. The axis "
         "is the size the network saw: the root of its mean number of pixels. Bars are 95 % intervals."
     )
-    return _charts(evidence, "resolution", "Accuracy by resolution", "resolution", resolution_charts, note)
+    view = figures(evidence.tables, resolution_charts, anchor="resolution", note=note)
+    return _charts("resolution", "Accuracy by resolution", "resolution", view)
 
 
 def depth(evidence: Evidence) -> list[Section]:
@@ -154,15 +164,15 @@ def depth(evidence: Evidence) -> list[Section]:
         "stands at the geometric middle of its bin, a bar for two standard errors over images. Bins with fewer than "
         "two images have no bar."
     )
-    return _charts(evidence, "depth", "Error by depth", "depth", depth_charts, note)
+    view = figures(evidence.tables, depth_charts, anchor="depth", note=note)
+    return _charts("depth", "Error by depth", "depth", view)
 
 
-def _charts(evidence: Evidence, anchor: str, title: str, nav: str, draw: Draw, note: str) -> list[Section]:
-    view = figures(evidence.tables, draw, anchor=anchor, note=note)
+def _charts(anchor: str, title: str, nav: str, view: Figures) -> list[Section]:
     section = Section(
         anchor=anchor, title=title, nav=nav, template="figures.html.jinja", view=view, styles=("chart.css",)
     )
-    return [section] if view.first else []
+    return [section] if view.first or view.others else []
 
 
 def images(evidence: Evidence) -> list[Section]:

@@ -16,6 +16,7 @@ COLUMNS = (
     *("metric", "unit", "higher_is_better", "mean", "standard_error", "low", "high", "n", "undefined", "groups"),
     "domain",
     *("ranked", "unranked_because", "scored", "skipped", "failed", "images_per_second", "input_sizes"),
+    *("batch_size", "latency_median", "latency_p95", "peak_memory", "flops"),
     *("weights", "revision", "parameters", "output_space", "device", "dtype", "seed", "fingerprint", "folder"),
 )
 
@@ -55,6 +56,11 @@ def _lines(table: Table, row: Row) -> Iterable[dict[str, object]]:
         "skipped": manifest.skipped[protocol],
         "failed": manifest.failed[protocol],
         "images_per_second": manifest.images_per_second,
+        "batch_size": manifest.batch_size or None,
+        "latency_median": manifest.latency_median,
+        "latency_p95": manifest.latency_p95,
+        "peak_memory": manifest.peak_memory or None,
+        "flops": manifest.flops or None,
         "input_sizes": " ".join(f"{height}x{width}" for height, width in row.input_sizes),
         "weights": manifest.weights,
         "revision": manifest.revision,

@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from src.records.reader import read_cell
 from src.report.cells import find
 from src.report.chart import Chart, Datum, Scale, Series, draw
-from src.report.figures import Draw, _by_depth, _middle, cost_charts, depth_charts, figures, pareto, resolution_charts
+from src.report.cost import other_charts, pareto, speed_charts
+from src.report.figures import Draw, _by_depth, _middle, depth_charts, figures, resolution_charts
 from src.report.labels import Box
 from src.report.leaderboard import build_tables
 
@@ -25,12 +27,13 @@ def test_the_front_holds_what_nothing_beats_in_both() -> None:
     data = [Datum(x=float(x), y=float(y), name=f"{x}/{y}") for x, y in [(1, 5), (2, 3), (3, 4), (4, 2), (4, 1), (5, 9)]]
     assert [one.name for one in pareto(data, higher_is_better=False)] == ["4/1", "5/9"]
     assert [one.name for one in pareto(data, higher_is_better=True)] == ["5/9"]
+    assert [one.name for one in pareto(data, higher_is_better=False, more_is_better=False)] == ["1/5", "2/3", "4/1"]
 
 
 def test_only_speeds_of_one_device_share_a_chart(make_cell: Make) -> None:
     common = {"protocols": ("metric",)}
     found = charts_of(
-        cost_charts,
+        speed_charts,
         make_cell("a", model="one", images_per_second=2.0, device="x", **common),
         make_cell("b", model="two", images_per_second=9.0, device="x", quality=0.3, **common),
         make_cell("c", model="three", images_per_second=5.0, device="y", **common),
@@ -43,6 +46,56 @@ def test_only_speeds_of_one_device_share_a_chart(make_cell: Make) -> None:
     assert chart.summary.endswith("Beaten by no other in both: one, two.")
     fastest = max(chart.lines, key=lambda line: line.marks[0].x)
     assert fastest.name == "floor"
+
+
+COSTS = {"batch_size": 4, "latency_p95": 0.5, "device": "x", "protocols": ("metric",)}
+
+
+def test_the_speed_of_the_network_counts_where_every_model_has_it(make_cell: Make) -> None:
+    new = [
+        make_cell("a", model="one", latency_median=0.4, images_per_second=2.0, **COSTS),
+        make_cell("b", model="two", latency_median=0.1, images_per_second=1.0, quality=0.3, **COSTS),
+    ]
+    (chart,) = charts_of(speed_charts, *new)
+    assert {line.name: line.marks[0].datum.x for line in chart.lines} == {"one": 10.0, "two": 40.0}
+    assert "network alone" in chart.x_label
+    assert chart.lines[0].marks[0].datum.name == "one, batch of 4"
+    old = make_cell("c", model="three", images_per_second=5.0, device="x", protocols=("metric",))
+    (chart,) = charts_of(speed_charts, *new, old)
+    assert sorted(line.marks[0].datum.x for line in chart.lines) == [1.0, 2.0, 5.0]
+    assert "loading and scoring included" in chart.x_label
+
+
+def test_what_costs_less_is_better_and_device_counts_for_memory_alone(make_cell: Make) -> None:
+    found = charts_of(
+        other_charts,
+        make_cell("a", model="one", flops=8 * 10**9, parameters=10**7, peak_memory=2**30, **COSTS),
+        make_cell("b", model="two", flops=2 * 10**9, parameters=10**6, peak_memory=2**31, quality=0.3, **COSTS),
+        make_cell("c", model="bad", flops=9 * 10**9, quality=0.4, peak_memory=2**29, **COSTS | {"device": "y"}),
+    )
+    operations, parameters, memory = found
+    assert [line.marks[0].datum.x for line in operations.lines] == [8, 2, 9]
+    assert operations.summary.endswith("Beaten by no other in both: one, two.")
+    assert " · " not in operations.title + parameters.title
+    assert {line.name for line in parameters.lines} == {"one", "two"}, "nothing is known of the third"
+    assert memory.title.endswith(" · x")
+    assert {line.name: line.marks[0].datum.x for line in memory.lines} == {"one": 1, "two": 2}
+    assert memory.summary.endswith("Beaten by no other in both: one.")
+
+
+@pytest.mark.parametrize(("front_of", "holds"), [("left", 0), ("right", 1)])
+def test_between_two_values_of_the_front_the_attainable_one_holds(
+    front_of: Literal["left", "right"], holds: int
+) -> None:
+    data = (Datum(x=1.0, y=1.0), Datum(x=2.0, y=3.0))
+    series = [Series(name="a", data=(datum,)) for datum in data]
+    chart = draw(
+        series, anchor="a", title="t", summary="s", x_label="x", y_label="y", joined=False, front=data,
+        front_of=front_of,
+    )  # fmt: skip
+    _, corner, _ = (tuple(map(float, corner.split())) for corner in chart.front.removeprefix("M").split("L"))
+    ends = [line.marks[0] for line in chart.lines]
+    assert corner == (ends[1 - holds].x, ends[holds].y)
 
 
 def test_a_line_joins_cells_that_differ_in_nothing_but_the_resolution(make_cell: Make) -> None:
