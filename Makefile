@@ -4,11 +4,11 @@ PYTHON ?= python3
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.leadline
 
-.PHONY: help demo test check bench install clean
+.PHONY: help demo test check bench bench-models bench-gpu bench-linear install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(STAMP) ## create the environment with tested versions
 
@@ -36,6 +36,20 @@ bench: $(STAMP) ## measure speed; writes outputs/bench
 	$(RUN)/python tests/benchmarks/scoring.py --output outputs/bench/scoring.json
 	$(RUN)/python tests/benchmarks/records.py --output outputs/bench/records.json
 	$(RUN)/python tests/benchmarks/loading.py --output outputs/bench/loading.json
+	$(RUN)/python -m tests.benchmarks.startup --output outputs/bench/startup.json
+	$(RUN)/python -m tests.benchmarks.loop --output outputs/bench/loop.json
+
+bench-models: $(STAMP) ## measure models against the plain library's loop, random weights of the true size
+	$(RUN)/python -m tests.benchmarks.models --output outputs/bench/models.json
+	if $(RUN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+		$(RUN)/python -m tests.benchmarks.models --device cuda --output outputs/bench/models_cuda.json; fi
+
+bench-gpu: $(STAMP) ## measure the loop and the models on a GPU
+	$(RUN)/python -m tests.benchmarks.loop --device cuda --workers 8 --batch 8 --output outputs/bench/loop_cuda.json
+	$(RUN)/python -m tests.benchmarks.models --device cuda --images 8 --output outputs/bench/models_cuda.json
+
+bench-linear: $(STAMP) ## measure time and memory against the number of images
+	$(RUN)/python -m tests.benchmarks.linear --output outputs/bench/linear.json
 
 clean: ## remove the environment and caches, keep outputs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

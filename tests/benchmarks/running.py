@@ -1,0 +1,171 @@
+"""What the benchmarks of whole runs share: files to run on, cells in this process, and the plain library's way."""
+
+import platform
+import resource
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+import transformers
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+from PIL import Image
+
+from src.engine.build import build_model
+from src.engine.clock import synchronise
+from src.engine.environment import device_name, make_repeatable
+from src.engine.measurement import register_resolvers
+from src.engine.run import run_cell
+from src.records.reader import Cell
+
+CONF = Path(__file__).parents[2] / "conf"
+DEPTH_SCALE = 0.001
+UNET = ("block_out_channels=[32,64]", "layers_per_block=1", "cross_attention_dim=32", "attention_head_dim=8",
+        "sample_size=8", "use_linear_projection=false", "down_block_types=[CrossAttnDownBlock2D,DownBlock2D]",
+        "up_block_types=[UpBlock2D,CrossAttnUpBlock2D]")  # fmt: skip
+VAE = ("block_out_channels=[32,32,32,32]", "layers_per_block=1", "sample_size=64")
+TINY = {
+    "depth_anything": ("model.target_size=[70,70]",),
+    "marigold": (
+        *(f"++model.architecture.unet.{word}" for word in UNET),
+        *(f"++model.architecture.vae.{word}" for word in VAE),
+        "model.architecture.processing_resolution=64",
+    ),
+}
+"""Words that make a model tiny, by the start of its name: for tests of the benchmarks, not for figures."""
+
+
+def words_of(spec: str, *, small: bool) -> list[str]:
+    """Turn `name,key=value,...` into words of the command line, with random weights."""
+    name, *settings = spec.split(",")
+    words = [f"model={name}", "model.weights=random", "model.revision=null", *settings]
+    if small:
+        words += next(tiny for start, tiny in TINY.items() if name.startswith(start))
+    return words
+
+
+def configuration(words: Sequence[str], outputs: Path) -> tuple[DictConfig, Path]:
+    """Compose as hydra does for one job."""
+    register_resolvers()
+    quiet = ("hydra.mode=RUN", "trainer.enable_progress_bar=false", "panels=0", f"paths.output_dir={outputs}")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("eval", [*quiet, *words], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    folder = Path(cfg.hydra.run.dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    cfg = OmegaConf.create(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg, folder
+
+
+def run(words: Sequence[str], outputs: Path) -> Cell:
+    """Run one cell from its command-line words."""
+    cell = run_cell(*configuration(words, outputs))
+    assert cell is not None
+    return cell
+
+
+def load_model(words: Sequence[str], device: torch.device, outputs: Path) -> Any:
+    """Build a model on its device, arithmetic as in a run."""
+    make_repeatable("float32", device)
+    model = build_model(configuration([*words, "data=synthetic"], outputs)[0])
+    model.configure_model()
+    return model.to(device)
+
+
+def library_loop(model: Any, device: torch.device) -> Callable[[Image.Image, int], np.ndarray]:
+    """Return the plain library's way from one picture to its prediction, with the same network.
+
+    The image processor is the one that the checkpoints of the family come with.
+    """
+    if hasattr(model, "unet"):
+        return _diffusers_loop(model, device)
+    height, width = model.target_size
+    kind = type(model.network).__name__
+    if kind == "ZoeDepthForDepthEstimation":
+        processor = transformers.ZoeDepthImageProcessor(size={"height": height, "width": width})
+    else:
+        is_dino = kind == "DepthAnythingForDepthEstimation"
+        processor = transformers.DPTImageProcessor(
+            size={"height": height, "width": width},
+            keep_aspect_ratio=True,
+            ensure_multiple_of=model.multiple,
+            image_mean=[0.485, 0.456, 0.406] if is_dino else [0.5] * 3,
+            image_std=[0.229, 0.224, 0.225] if is_dino else [0.5] * 3,
+            resample=Image.Resampling.BICUBIC,
+        )
+    pipeline = transformers.pipeline("depth-estimation", model=model.network, image_processor=processor, device=device)
+    return lambda picture, _: pipeline(picture)["predicted_depth"].squeeze().float().cpu().numpy()
+
+
+def _diffusers_loop(model: Any, device: torch.device) -> Callable[[Image.Image, int], np.ndarray]:
+    own = model._pipeline
+    pipeline = diffusers.MarigoldDepthPipeline(
+        unet=own.unet, vae=own.vae, scheduler=own.scheduler, text_encoder=None, tokenizer=None, prediction_type="depth",
+        default_denoising_steps=own.default_denoising_steps,
+        default_processing_resolution=own.default_processing_resolution,
+    )  # fmt: skip
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.empty_text_embedding = model.empty_text
+
+    def predict(picture: Image.Image, number: int) -> np.ndarray:
+        noise = torch.Generator(device).manual_seed(number)
+        done = pipeline(
+            picture, num_inference_steps=model.steps, processing_resolution=model.longer_side, generator=noise
+        )
+        return np.asarray(done.prediction).squeeze()
+
+    return predict
+
+
+def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> list[str]:
+    """Write smooth random pictures and depth, a fifth of it missing; return the words of their data set."""
+    for name in ("rgb", "depth"):
+        (folder / name).mkdir(parents=True)
+    for k in range(count):
+        rng = np.random.default_rng(k)
+        coarse = rng.integers(0, 256, (size[0] // 8, size[1] // 8, 3), np.uint8)
+        image = Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
+        image.save(folder / "rgb" / f"{k:05}.png")
+        depth = np.where(rng.random(size) < 0.8, rng.integers(500, 20000, size), 0).astype(np.uint16)
+        Image.fromarray(depth).save(folder / "depth" / f"{k:05}.png")
+    return [
+        "data=folder", f"data.images={folder / 'rgb'}", f"data.depth={folder / 'depth'}",
+        f"data.depth_scale={DEPTH_SCALE}", "data.depth_range=[0.001,80.0]",
+    ]  # fmt: skip
+
+
+def best_seconds(function: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """Return the time of the fastest of so many calls; the device is waited for, and one call before is left out."""
+    function()
+    seconds = []
+    for _ in range(repeats):
+        synchronise(device)
+        start = time.perf_counter()
+        function()
+        synchronise(device)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def require_device(name: str) -> torch.device:
+    """Return the device; ends the process with a reason if there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("expected a CUDA device, found none; leave out --device cuda, or run this where there is one")
+    return torch.device(name)
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Describe what figures were taken on."""
+    return {
+        "device": device_name(device), "threads": torch.get_num_threads(), "system": platform.platform(),
+        "python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__,
+        "diffusers": diffusers.__version__,
+        "peak_process_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }  # fmt: skip
