@@ -22,6 +22,7 @@ _DISK = {
     errno.EDQUOT: "the quota of this disk is used up",
     errno.EFBIG: "a file grew beyond the size that this system allows",
     errno.EROFS: "the disk is read-only",
+    errno.EACCES: "this user may not write there",
 }
 
 

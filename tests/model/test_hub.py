@@ -99,6 +99,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
     """Answers as the hub does: one repository to download, others that are refused in its several ways."""
 
     files: ClassVar[dict[str, bytes]] = {}
+    cut: ClassVar[bool] = False
+    """Whether the connection breaks in the middle of every file of weights."""
     refusals: ClassVar = {
         "gated": (403, "GatedRepo"),
         "private": (401, "RepoNotFound"),
@@ -135,7 +137,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(body)
+            breaks = self.cut and self.path.endswith(".safetensors")
+            self.wfile.write(body[: len(body) // 2] if breaks else body)
+            self.close_connection = breaks
 
     def log_message(self, *_):
         pass
@@ -169,6 +173,21 @@ def test_what_the_cache_lacks_is_downloaded_once(hub, snapshot, monkeypatch, tmp
     assert {file.name for file in checkpoint.folder.iterdir()} == {"config.json", "model.safetensors"}
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert locate("Tiny/dpt", None) == checkpoint
+
+
+def test_a_hub_that_breaks_off_midway_leaves_nothing_half_and_the_next_call_goes_on(
+    hub, snapshot, monkeypatch, tmp_path
+):
+    files = {file.name: file.read_bytes() for file in snapshot.iterdir()}
+    monkeypatch.setattr(hub, "files", files)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "fresh"))
+    monkeypatch.setattr(hub, "cut", True)
+    with pytest.raises(CheckpointError, match=r"Tiny/dpt cannot be downloaded: peer closed .*set model\.weights"):
+        locate("Tiny/dpt", None)
+    assert not list((tmp_path / "fresh").rglob("snapshots/*/model.safetensors"))
+    monkeypatch.setattr(hub, "cut", False)
+    checkpoint = locate("Tiny/dpt", None)
+    assert (checkpoint.folder / "model.safetensors").read_bytes() == files["model.safetensors"]
 
 
 def test_the_old_format_is_downloaded_where_there_is_no_other(hub, snapshot, monkeypatch, tmp_path):
