@@ -3,6 +3,7 @@
 import abc
 import functools
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -146,6 +147,20 @@ def file_stamp(path: Path) -> str:
     """Place, size and time of change of a file."""
     status = path.stat()
     return f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}"
+
+
+_STAMP = re.compile(r"(?P<path>.*?)\|\d+\|\d+(\||$)", re.DOTALL)
+
+
+def stamped_file(stamp: str) -> Path | None:
+    """Return the file, or the archive, that a stamp is of; None of one that names no file.
+
+    >>> stamped_file("/data/set.zip|120|1700000000|a.png|0badcafe")
+    PosixPath('/data/set.zip')
+    >>> stamped_file("corruption=fog severity=1")
+    """
+    found = _STAMP.match(stamp)
+    return Path(found["path"]) if found else None
 
 
 class Tar(Tree):

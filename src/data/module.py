@@ -1,5 +1,6 @@
 """DepthDataModule: serves one data set to the trainer, each image exactly once across processes."""
 
+import contextlib
 import multiprocessing
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader
 from src.core.batch import Batch
 from src.core.errors import ConfigError, DataError
 from src.core.sample import Sample
+from src.data.archive import stamped_file
 from src.data.base import DepthDataset
 from src.data.cache import DecodedCache
 from src.data.corruption.dataset import CorruptedDataset
@@ -76,6 +78,15 @@ class DepthDataModule(LightningDataModule):
     def sample_ids(self) -> tuple[str, ...]:
         """The ids this run is expected to score, in order."""
         return self.dataset.sample_ids[: self.limit]
+
+    def files(self) -> dict[str, list[Path]]:
+        """Return the files that each image of this run is made from, as far as the data set says and they are there."""
+        found: dict[str, list[Path]] = {}
+        for position, name in enumerate(self.sample_ids):
+            with contextlib.suppress(DataError):
+                files = map(stamped_file, self.dataset.stamps(position) or ())
+                found[name] = [file for file in files if file is not None]
+        return found
 
     def example(self) -> Sample:
         """Return the first image that can be read; it shows what the data set is annotated with.

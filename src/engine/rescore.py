@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from src.core.batch import Batch
 from src.core.errors import ConfigError, DataError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
+from src.engine.content import refuse_changed
 from src.engine.measurement import prediction
 from src.engine.saved_predictions import FOLDER, PRECISIONS, read_prediction
 from src.records.fingerprint import fingerprint
@@ -118,6 +119,8 @@ def find_source(cfg: DictConfig, folder: Path) -> Cell:
         raise ConfigError(msg)
     best = max(usable, key=_worth)
     _require(best, cfg.limit)
+    as_then: DictConfig = OmegaConf.merge(cfg, {"limit": best.manifest.config["limit"]})  # type: ignore[assignment]
+    refuse_changed(as_then, best.manifest.content, of=f"{best.folder} has predicted what is to be scored again")
     log.info("Scoring the %s predictions of %s.", best.manifest.saved_predictions, best.folder)
     return best
 

@@ -7,7 +7,6 @@ import math
 import shlex
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from src.core.errors import ConfigError, RecordsError
 from src.core.prediction import OutputSpace
 from src.core.sample import Sample
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
+from src.engine.content import Content, content_of, refuse_changed
 from src.engine.environment import is_first_process, quieten
 from src.engine.loaded import LoadedModel
 from src.engine.lock import sole_writer
@@ -28,17 +28,18 @@ from src.engine.manifest import build_manifest, collect_reports, model_card
 from src.engine.measurement import measurement, prediction
 from src.engine.panels import PanelWriter
 from src.engine.rescore import Replay, find_source
-from src.engine.saved_predictions import FOLDER, PredictionWriter, is_whole
+from src.engine.resume import resume
+from src.engine.saved_predictions import PredictionWriter
 from src.engine.scoring import ScoringCallback
 from src.engine.sweep import own_words
 from src.protocol import EvalProtocol
 from src.records.aggregate import summarise
 from src.records.fingerprint import fingerprint
 from src.records.reader import Cell, is_complete, read_cell
-from src.records.schema import CONFIG_FILE, PANELS_FOLDER, PROFILE_FILE, SUMMARY_FILE
-from src.records.status import note, noted
+from src.records.schema import CONFIG_FILE, CONTENT_FILE, PROFILE_FILE, SUMMARY_FILE
+from src.records.status import note
 from src.records.table import Scored
-from src.records.writer import clear, dump, merge, recover, write_json, write_manifest
+from src.records.writer import dump, merge, write_json, write_manifest
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,15 @@ def run_cell(cfg: DictConfig, folder: Path, loaded: LoadedModel | None = None) -
     with sole_writer(folder, wait=float(cfg.wait)) as lock, build_logger(cfg) as logger:
         if is_complete(folder) and not cfg.force:  # by the process that was waited for
             return _finished(cfg, folder)
-        kept = _resume(cfg, folder, plan)
+        content = content_of(cfg, plan.datamodule, plan.model)
+        kept = resume(
+            cfg,
+            folder,
+            sample_ids=plan.sample_ids,
+            protocols={name: protocol.version for name, protocol in plan.protocols.items()},
+            rescored_from=plan.rescored_from,
+            content=content,
+        )
         note(
             folder,
             state="running",
@@ -106,14 +115,15 @@ def run_cell(cfg: DictConfig, folder: Path, loaded: LoadedModel | None = None) -
         OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
         plan.predict(kept)
         lock.check()
-        cell = _finish(cfg, folder, plan, started)
+        cell = _finish(cfg, folder, plan, content, started)
         logger.publish(cell)
     return cell
 
 
 def _finished(cfg: DictConfig, folder: Path) -> Cell:
-    log.info("Already finished, so nothing was run; force=true runs it again.")
     cell = read_cell(folder)
+    refuse_changed(cfg, cell.manifest.content, of=f"{folder} is finished")
+    log.info("Already finished, so nothing was run; force=true runs it again.")
     if cell.manifest.unreadable:
         log.warning("%d images could not be read then; force=true tries again.", cell.manifest.unreadable)
     if cfg.profile:
@@ -177,25 +187,7 @@ def _prediction_writer(cfg: DictConfig, folder: Path, space: OutputSpace) -> Pre
     return PredictionWriter(folder, precision=cfg.save_predictions, about=about)
 
 
-def _resume(cfg: DictConfig, folder: Path, plan: _Plan) -> dict[str, Scored]:
-    """Return what an interrupted run of this cell has scored; nothing if the cell is to be run again from the start."""
-    mixes = noted(folder).get("rescored_from", "") != plan.rescored_from  # the model's own scores and others
-    if cfg.force or mixes:
-        # predictions take days, and a cell that is rescored did not need its own
-        clear(folder, others=(PANELS_FOLDER,) if cfg.rescore or mixes else (PANELS_FOLDER, FOLDER))
-    kept = recover(
-        folder,
-        plan.sample_ids,
-        {name: protocol.version for name, protocol in plan.protocols.items()},
-        partial(is_whole, folder) if cfg.save_predictions else None,
-    )
-    if kept:
-        scored = len(next(iter(kept.values())))
-        log.info("Resuming: %d of %d images have been scored before.", scored, len(plan.sample_ids))
-    return kept
-
-
-def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
+def _finish(cfg: DictConfig, folder: Path, plan: _Plan, content: Content, started: str) -> Cell:
     """Join what the processes have written, hold it against what they have computed, and close the cell."""
     reports = collect_reports(folder)
     scores = merge(folder, len(reports), plan.sample_ids, list(plan.protocols))
@@ -210,6 +202,7 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
         not_applicable=plan.not_applicable,
         scores=scores,
         reports=reports,
+        content=content,
         started=started,
         finished=_now(),
     )
@@ -220,6 +213,7 @@ def _finish(cfg: DictConfig, folder: Path, plan: _Plan, started: str) -> Cell:
     if cfg.profile:
         write_json(folder / PROFILE_FILE, [report["profile"] for report in reports])
     write_manifest(folder, manifest)
+    (folder / CONTENT_FILE).unlink(missing_ok=True)  # the manifest has what it comes to
     return Cell(folder=folder, manifest=manifest, scores=scores)
 
 

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -104,6 +105,13 @@ class DepthModel(LightningModule, abc.ABC):
     @abc.abstractmethod
     def provenance(self) -> Provenance:
         """What the weights are; complete once loaded."""
+
+    def files(self, names: Sequence[str]) -> Sequence[Path] | None:
+        """Return the local files that predictions for these images come from, known without loading.
+
+        None, unless a subclass says it: then they are taken to be the files and folders that its configuration names.
+        """
+        return None
 
     @property
     def entry_points(self) -> Sequence[nn.Module]:

@@ -1,6 +1,7 @@
 """Predictions made elsewhere, read from disk by the name of the image."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,10 @@ class Saved(DepthModel):
             msg = f"model.folder={self.folder}: expected a folder of predictions, but there is none"
             raise DataError(msg)
 
+    def files(self, names: Sequence[str]) -> list[Path]:
+        """Return the map of each image that has one."""
+        return [path for name in names for path in self._candidates(name) if path.is_file()]
+
     def input_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The image's own size: what the network saw is not known here."""
         return size
@@ -98,8 +103,7 @@ class Saved(DepthModel):
         return values if found == size else resize(values, size, **_RESIZE[self.resampling])
 
     def _path(self, name: str) -> Path:
-        # not with_suffix: what follows the last dot of an id is no suffix
-        candidates = [self.folder / f"{name}{suffix}" for suffix in MAP_SUFFIXES]
+        candidates = self._candidates(name)
         found = [path for path in candidates if path.is_file()]
         if len(found) == 1:
             return found[0]
@@ -109,6 +113,10 @@ class Saved(DepthModel):
         else:
             msg = f"no prediction for sample {name!r}: expected one of {listed}"
         raise DataError(msg)
+
+    def _candidates(self, name: str) -> list[Path]:
+        # not with_suffix: what follows the last dot of an id is no suffix
+        return [self.folder / f"{name}{suffix}" for suffix in MAP_SUFFIXES]
 
 
 def _said(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,8 @@ CONFIG_FILE = "config.yaml"
 PROFILE_FILE = "profile.json"
 TRACE_FILE = "trace.json"
 PANELS_FOLDER = "panels"
+CONTENT_FILE = "files.json"
+"""Digests of the files that each image of a running cell is made from."""
 PREDICTIONS_FILE = "predictions.json"
 """Marks a folder of predicted maps, which is no cell, and holds the settings that made them."""
 
@@ -129,6 +131,8 @@ class RunManifest:
         git_revision: of this software, "" outside a checkout; "+dirty" marks uncommitted changes.
         versions: package -> version.
         started, finished: UTC, ISO 8601.
+        content: "data" and "model" -> how many images or files were read and a digest of them, which tells whether
+            they have changed since; {} of what has no files.
         saved_predictions: precision in which the predictions lie beside the records, "" where they do not.
         rescored_from: fingerprint of the cell whose saved predictions were scored in place of the model; "" if none.
         rescored_precision: of those predictions; where it is not float32 digits differ from the model's own, and the
@@ -171,6 +175,7 @@ class RunManifest:
     severity: int = 0
     depth_edges: list[float] = dataclasses.field(default_factory=list)
     halved: int = 0
+    content: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     saved_predictions: str = ""
     rescored_from: str = ""
     rescored_precision: str = ""

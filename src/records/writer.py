@@ -188,7 +188,7 @@ def clear(folder: Path, *, others: Sequence[str] = (schema.PANELS_FOLDER,)) -> N
         others: names of folders in it that go too.
     """
     (folder / schema.MANIFEST_FILE).unlink(missing_ok=True)
-    files = (schema.SUMMARY_FILE, schema.CONFIG_FILE, schema.PROFILE_FILE, schema.TRACE_FILE)
+    files = (schema.SUMMARY_FILE, schema.CONFIG_FILE, schema.CONTENT_FILE, schema.PROFILE_FILE, schema.TRACE_FILE)
     for pattern in ("status.json", *files, "records.*", "*.part"):
         for path in folder.glob(pattern):
             path.unlink()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from src.core.errors import DataError
+from src.core.errors import ConfigError, DataError
 from src.engine.table import print_cell
 from src.records.aggregate import unranked_because
 from src.records.reader import read_cell
@@ -178,10 +178,12 @@ def test_what_could_not_be_read_is_tried_again_when_a_run_goes_on(run, words, sh
     content = image.read_bytes()
     cut(image)
     cell = run(*words, "on_error=skip")
-    image.write_bytes(content)
 
-    assert run(*words).manifest.unreadable == 1
+    assert run(*words, "on_error=skip").manifest.unreadable == 1
     assert "1 images could not be read then; force=true tries again" in caplog.text
+    image.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"the files of its data have changed since: .*force=true"):
+        run(*words)
 
     (cell.folder / "manifest.json").unlink()
     (cell.folder / "records.parquet").rename(cell.folder / "records.kept.parquet")

@@ -141,7 +141,7 @@ def test_an_unreadable_file_stops_the_run_and_keeps_what_was_scored(run, outside
         ("limit=0", "limit >= 1"),
         ("batch_size=0", "batch_size >= 1"),
         ("model._target_=nowhere.Model", "model: cannot be built"),
-        ("model._target_=pathlib.PurePath", "cannot be built|expected _target_ to name"),
+        ("model._target_=pathlib.PurePath", "takes no key|cannot be built|expected _target_"),
     ],
 )
 def test_wrong_values_are_refused(run, word, message):
