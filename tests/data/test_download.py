@@ -236,6 +236,15 @@ def test_members_that_lead_out_are_not_unpacked(server, tmp_path, name):
     assert not (tmp_path / "s" / "good").exists()
 
 
+def test_what_is_left_to_do_is_told_after_the_files(server, tmp_path):
+    remote = RemoteFile(url=server.url, to="{listing}")
+    source = Source(variants=("x",), files=(remote,), steps=("Put the images into {root}.",))
+    arguments = {"listing": str(tmp_path / "list.txt"), "root": "/images"}
+    first, last = fetch("x", source, arguments, progress=quiet)
+    assert first.startswith(f"{tmp_path}/list.txt: sha256 {SHA256}; no hash is published")
+    assert last == "by hand: Put the images into /images."
+
+
 def test_what_needs_an_agreement_is_told_in_steps(capsys, tmp_path):
     assert main(["fetch", "data=scannet", f"paths.data_dir={tmp_path}"]) == 1
     told = capsys.readouterr().err
