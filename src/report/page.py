@@ -40,6 +40,7 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
         "metres": words.metres,
         "count": words.count,
         "speed": words.speed,
+        "seconds": words.seconds,
         "day": _day,
     }
     manifests = [cell.manifest for cell in evidence.findings.cells]

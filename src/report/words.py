@@ -108,6 +108,15 @@ def count(value: int) -> str:
     return str(value)
 
 
+def seconds(value: float) -> str:
+    """Write a duration with three significant digits.
+
+    >>> seconds(0.0831), seconds(41.667)
+    ('83.1 ms', '41.7 s')
+    """
+    return f"{speed(value)} s" if value >= 1 else f"{speed(1000 * value)} ms"
+
+
 def speed(images_per_second: float) -> str:
     """Write images per second with three significant digits.
 

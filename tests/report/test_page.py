@@ -247,6 +247,17 @@ def test_when_and_what_is_stated(make_cell: Make) -> None:
     assert text == "2 cells measured from 20 Nov 2026 to 22 Nov 2026; page written 23 Nov 2026, 14:02 UTC."
 
 
+def test_what_a_run_cost_is_stated_where_it_is_known(make_cell: Make) -> None:
+    cost = {"latency_median": 0.25, "latency_p95": 1.5, "peak_memory": 3 * 2**30, "flops": 12 * 10**9}
+    new = make_cell("a", model="new", protocols=("metric",), batch_size=4, **cost)
+    page = data_sets_of(new, make_cell("b", model="old", protocols=("metric",), quality=0.3))
+    row, other = (one for one in page.all("tr") if any(cell.within(one) for cell in page.all("td")))
+    assert "250 ms / 4" in row.text
+    assert "3.00 GiB" in row.text
+    assert "12 GFLOP" in row.text
+    assert not any(unit in other.text for unit in ("ms", "GiB", "FLOP"))
+
+
 def test_a_metric_that_pools_something_else_says_so(make_cell: Make) -> None:
     metrics = {"abs_rel": MetricInfo(unit="fraction", higher_is_better=False, mean_over="point pairs")}
     page = page_of(make_cell(protocols=("metric",), metrics=metrics))
