@@ -110,7 +110,9 @@ def _progress(name: str) -> Iterator[Report]:
 def _way(source: Source) -> str:
     """How a download comes here, for the list."""
     size = "size unknown" if source.gigabytes is None else f"{source.gigabytes:g} GB"
-    return f" [fetch, {size}]" if source.files else f" [by hand, {size}: fetch tells the steps]"
+    if not source.files:
+        return f" [by hand, {size}: fetch tells the steps]"
+    return f" [fetch, {size}{'; a part by hand' if source.steps else ''}]"
 
 
 def _all_arguments(conf: Path, overrides: Sequence[str]) -> dict[str, dict[str, Any]]:

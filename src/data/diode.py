@@ -21,7 +21,7 @@ class DIODE(PublishedDataset):
     Source: val.tar.gz (diode-dataset.org), unpacked or gunzipped to val.tar, or Marigold's diode_val.tar.
     Layout: `{indoors,outdoor}/scene_SSSSS/scan_CCCCC/<id>.png`, `<id>_depth.npy`, `<id>_depth_mask.npy`, at the root or
     below val/.
-    Licence: MIT, by the site.
+    Licence: not looked up; the download page decides.
     Counts: 771 images of 768 x 1024: 325 indoors (3 scenes), 446 outdoors (3 scenes). Groups: indoors, outdoor.
     Units: metres, float32, with an axis of length one; 0 where not measured.
     Mask: the mask file says what was measured well; outdoors without it edges and sky are unreliable. The joint mean of

@@ -28,7 +28,7 @@ class VirtualKITTI(TwoRoots):
     Source: vkitti_2.0.3_rgb.tar and vkitti_2.0.3_depth.tar (europe.naverlabs.com, Proxy Virtual Worlds VKITTI 2), as
     downloaded, or unpacked into one folder or into rgb/ and depth/.
     Layout: `SceneNN/<variation>/frames/rgb/Camera_0/rgb_NNNNN.jpg` and `.../frames/depth/Camera_0/depth_NNNNN.png`.
-    Licence: CC BY-NC-SA 3.0, by the site.
+    Licence: that of version 1 is CC BY-NC-SA 3.0, by its README; that of version 2 was not looked up.
     Counts: 2126 frames in 10 variations, 21,260 images of 375 x 1242. ZoeDepth's test set is the last 8 % of each scene
     after a shuffle without a seed, 1701 images, which nobody can draw again: a list must come with the numbers. Groups:
     the variations (clone, fog, rain, 15-deg-left ...).
