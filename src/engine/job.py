@@ -21,6 +21,7 @@ from src.engine.interrupt import EXIT_CODE, Interrupted
 from src.engine.loaded import LoadedModel
 from src.engine.lock import is_held
 from src.engine.run import run_cell
+from src.engine.secrets import refuse_secrets
 from src.engine.stages import print_profile
 from src.engine.table import print_cell
 from src.records.schema import PROFILE_FILE
@@ -43,9 +44,11 @@ def run_job(
         loaded: keeps the model of a cell for the next one, if given.
 
     Raises:
+        ConfigError: if the configuration holds a key; nothing was run.
         Exception: what the cell raised, in a single run. In a sweep the ledger is told instead, and the exit code of
             the whole command follows from it.
     """
+    refuse_secrets(cfg)
     job = HydraConfig.get()
     run = task or partial(_run_and_show, loaded=loaded or LoadedModel())
     folder = Path(job.runtime.output_dir)

@@ -40,9 +40,12 @@ class WandbLogger(Logger):
         offline: keep the run on disk; `wandb sync <folder>/wandb/offline-run-*` uploads it later.
         folder: of the cell.
         group: W&B groups the runs of one name.
+        timeout: seconds to wait for the service before the run is kept on disk.
     """
 
-    def __init__(self, *, project: str, entity: str | None, offline: bool, folder: str, group: str) -> None:
+    def __init__(
+        self, *, project: str, entity: str | None, offline: bool, folder: str, group: str, timeout: int = 30
+    ) -> None:
         self._mode: Literal["offline", "online"] = "offline" if offline else "online"
         self._settings: dict[str, Any] = {
             "project": project,
@@ -52,6 +55,7 @@ class WandbLogger(Logger):
             "job_type": "eval",
             # a sweep runs many cells in one process: never continue the previous cell's run
             "reinit": "finish_previous",
+            "settings": wandb.Settings(init_timeout=timeout),
         }
         self._run: wandb.Run | None = None
 

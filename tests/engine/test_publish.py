@@ -5,9 +5,15 @@ import json
 import struct
 
 import pytest
+from hydra.core.hydra_config import HydraConfig
 
+from src.core.errors import ConfigError
+from src.engine.job import run_job
 from src.engine.publish_wandb import WandbLogger
+from src.records.reader import read_cell
+from src.report.__main__ import main as report
 from src.report.leaderboard import build_tables
+from tests.engine.conftest import job
 
 
 def test_csv_holds_the_summary(run, tmp_path, outside):
@@ -123,24 +129,59 @@ def test_processes_but_the_first_open_no_run(monkeypatch, tmp_path):
         assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def keys(monkeypatch):
+    values = {"WANDB_API_KEY": "a1" * 20, "HF_TOKEN": "hf_" + "Zq7" * 12}
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return values
+
+
 @pytest.mark.slow
-def test_without_a_key_the_run_stays_on_disk_and_the_log_says_how_to_send_it(monkeypatch, tmp_path, wandb_home, caplog):
+def test_an_unreachable_service_costs_no_result_and_no_key_is_written_anywhere(
+    run, outside, monkeypatch, tmp_path, wandb_home, keys, caplog, capfd
+):
     import wandb
 
-    begin = wandb.init
+    caplog.set_level("INFO")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody listens there
+    wandb.teardown()  # what was known of the environment before
+    try:
+        cell = run("model=ramp", "data=ragged", "logger=wandb", "logger.timeout=1",
+                   f"logger.folder={tmp_path}/outputs", conf=outside)  # fmt: skip
+    finally:
+        wandb.teardown()
 
-    def unreachable(**settings):
-        if settings["mode"] == "online":
-            msg = "no route to host"
-            raise wandb.errors.CommError(msg)
-        return begin(**settings)
-
-    monkeypatch.setattr(wandb, "init", unreachable)
-    with (
-        caplog.at_level("INFO", logger="src.engine.publish_wandb"),
-        WandbLogger(project="p", entity=None, offline=False, folder=str(tmp_path), group="g"),
-    ):
-        pass
-    (place,) = tmp_path.glob("wandb/offline-run-*")
-    assert "kept on disk: no route to host" in caplog.text
+    assert "so its run is kept on disk" in caplog.text
+    (place,) = tmp_path.glob("outputs/wandb/offline-run-*")
     assert f"wandb sync {place}" in caplog.text
+    assert read_cell(cell.folder).manifest == cell.manifest
+    assert report(["--output", f"{tmp_path}/outputs/report.html", str(tmp_path / "outputs")]) == 0
+    said = "".join([caplog.text, *capfd.readouterr()]).encode()
+    written = {path: path.read_bytes() for path in (tmp_path / "outputs").rglob("*") if path.is_file()}
+    assert {cell.folder / "config.yaml", tmp_path / "outputs" / "report.html"} < written.keys()
+    assert any(path.suffix == ".wandb" for path in written)
+    for value in keys.values():
+        assert value.encode() not in said
+        assert [path for path, content in written.items() if value.encode() in content] == []
+
+
+@pytest.mark.parametrize(
+    ("word", "setting"),
+    [
+        ("logger.project={WANDB_API_KEY}", "logger.project holds the value of WANDB_API_KEY"),
+        ("+model.note='https://me:{HF_TOKEN}@example.org'", "model.note holds the value of HF_TOKEN"),
+        ("+api_key=short", "api_key holds a key"),
+        ("+model.note=hf_{other}", "model.note holds a key"),
+    ],
+)
+def test_a_key_in_the_configuration_is_refused_before_anything_is_written(tmp_path, keys, word, setting):
+    word = word.format(**keys, other="x" * 34)
+    cfg, folder = job("eval", ["model=ramp", "data=sample", "logger=wandb", word], tmp_path / "outputs")
+    try:
+        with pytest.raises(ConfigError, match=f"^{setting}, and configurations are kept") as raised:
+            run_job(cfg)
+    finally:
+        HydraConfig.instance().cfg = None
+    assert not any(value in str(raised.value) for value in (*keys.values(), "short", "x" * 34))
+    assert not list(folder.iterdir())
