@@ -9,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError
 
-_SECRET_NAME = re.compile(r"(^|_)(key|token|secret|password)$", re.IGNORECASE)
+# not every key: depth_key names an array of a file
+_SECRET_NAME = re.compile(r"(^|_)((api|access|private|secret)_?key|token|secret|password)$", re.IGNORECASE)
 _HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{30,}")
 _SHORTEST = 8  # a shorter value of the environment may be part of an ordinary word
 

@@ -10,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from src.core.errors import ConfigError
 from src.engine.job import run_job
 from src.engine.publish_wandb import WandbLogger
+from src.engine.secrets import refuse_secrets
 from src.records.reader import read_cell
 from src.report.__main__ import main as report
 from src.report.leaderboard import build_tables
@@ -185,3 +186,12 @@ def test_a_key_in_the_configuration_is_refused_before_anything_is_written(tmp_pa
         HydraConfig.instance().cfg = None
     assert not any(value in str(raised.value) for value in (*keys.values(), "short", "x" * 34))
     assert not list(folder.iterdir())
+
+
+def test_settings_that_only_sound_like_keys_are_let_pass(tmp_path, keys):
+    words = ["model=depth_pro", "data=folder", "data.images=a", "data.depth=b", "data.depth_key=distances"]
+    cfg, _ = job("eval", [*words, "data.depth_scale=1.0", "data.depth_range=[0.1,10.0]"], tmp_path / "outputs")
+    try:
+        refuse_secrets(cfg)
+    finally:
+        HydraConfig.instance().cfg = None
