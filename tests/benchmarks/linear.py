@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.linear [--output linear.json] [--images 100 1000 10000] [--processes 1 2]
 
-Every run is a process of its own, on ray-cast scenes of 24 x 32 pixels, so that what grows is what is kept per image.
+Every run is a process of its own. The images are one pair of files of 24 x 32 pixels under many names, so that what
+grows is what a run does and keeps per image.
 Seconds are those of the prediction loop and of the whole process, memory is the most that the first process held. With
 two processes (trainer=ddp_cpu) the images are shared.
 """
@@ -19,15 +20,38 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 ROOT = Path(__file__).parents[2]
-WORDS = ("model=ramp", "data=synthetic", "data.size=[24,32]", "protocol=[affine_disparity]", "batch_size=8", "panels=0",
-         "num_workers=0", "trainer.enable_progress_bar=false")  # fmt: skip
+WORDS = (
+    *("model=ramp", "data=folder", "data.depth_scale=0.001", "data.depth_range=[0.1,80.0]"),
+    *("protocol=[affine_disparity]", "batch_size=8", "panels=0", "num_workers=0"),
+    "trainer.enable_progress_bar=false",
+)
+
+
+def write_pictures(folder: Path, count: int) -> None:
+    """Write one picture and its depth, and link them under as many names as there are to be images."""
+    rng = np.random.default_rng(0)
+    content = {
+        "rgb": rng.integers(0, 256, (24, 32, 3), np.uint8),
+        "depth": rng.integers(500, 20000, (24, 32)).astype(np.uint16),
+    }
+    for name, values in content.items():
+        (folder / name).mkdir()
+        first = folder / f"{name}.png"
+        Image.fromarray(values).save(first)
+        for number in range(count):
+            (folder / name / f"{number:06}.png").hardlink_to(first)
 
 
 def measure(images: int, processes: int, outputs: Path) -> dict[str, Any]:
     """Run one cell."""
     trainer = "trainer=cpu" if processes == 1 else "trainer=ddp_cpu"
-    words = (*WORDS, f"data.n={images}", trainer, f"paths.output_dir={outputs}")
+    write_pictures(outputs, images)
+    data = (f"data.images={outputs / 'rgb'}", f"data.depth={outputs / 'depth'}")
+    words = (*WORDS, *data, trainer, f"paths.output_dir={outputs / 'outputs'}")
     if processes > 1:
         words = (*words, f"trainer.devices={processes}")
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

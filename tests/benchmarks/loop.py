@@ -1,6 +1,6 @@
 """Time the whole of an evaluation against its floor, the forward pass alone, and against the plain library's loop.
 
-    python -m tests.benchmarks.loop [--output loop.json] [--device cuda] [--small] [--batch 4] [--batches 3] [MODEL ...]
+    python -m tests.benchmarks.loop [--output loop.json] [--device cuda] [--small] [--size 480 640] [MODEL ...]
 
 MODEL is as in `models`; weights are random and of the true size. In one process, per image:
 
@@ -138,7 +138,8 @@ def main() -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of pictures, in place of both sizes")
+    parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--batches", type=int, default=3, help="the first one of them is left out")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=2)
@@ -148,7 +149,7 @@ def main() -> int:
     models = options.models or (CUDA_MODELS if options.device == "cuda" else CPU_MODELS)
     heads = "".join(f"{head:>9}" for head in ("floor", "here", "single", "library"))
     print(f"{'random weights, seconds per image':45}{heads}{'ratio':>8}{'gain':>9}{'GiB':>8}", flush=True)
-    sizes = ((48, 64),) if options.small else SIZES
+    sizes = ((48, 64),) if options.small else (tuple(options.size),) if options.size else SIZES
     rows = [measure(spec, size, options, device) for spec in models for size in sizes]
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
