@@ -121,8 +121,8 @@ class EvalProtocol:
 
     @property
     def depth_edges(self) -> tuple[float, ...]:
-        """Metres: edges of the bins of true depth that errors are also given by; () where nothing is in metres."""
-        return EDGES if self.alignment.yields_depth else ()
+        """Metres: edges of the bins of true depth that errors are also given by; () where no true depth is read."""
+        return EDGES if self.alignment.yields_depth and self._reads_depth else ()
 
     def clip_bounds(self, depth_range: tuple[float, float]) -> tuple[float, float] | None:
         """Return (nearest, farthest) in metres that depth is clamped to on data of that range, None for no clip."""

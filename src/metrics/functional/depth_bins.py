@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,25 +16,30 @@ a car at 80 m; the last edge is beyond all that is measured, and finite because 
 
 def depth_bins(errors: Residuals) -> Float[Tensor, "2 k b"]:
     """Return the number of valid pixels in each bin of true depth, and their sum of abs(p - g) / g."""
-    inner = EDGES[1:-1]
-    on_host = errors.depth.device.type == "cpu"
-    nearest, deepest = (float(side) for side in errors.target.aminmax()) if on_host else (-torch.inf, torch.inf)
+    if errors.valid is None and errors.target.device.type == "cpu":
+        rows = zip(errors.target, errors.abs_relative, strict=True)
+        return torch.stack([_by_leading_bits(target, error) for target, error in rows], dim=2)
     everything = torch.stack([errors.valid_count, errors.abs_relative.sum(1)])
     # the pixels from each edge on; what lies between two edges is their difference
-    nothing = torch.zeros_like(everything)
-    from_edge = torch.stack(
-        [
-            everything,
-            *(everything if e <= nearest else nothing if e > deepest else _from(errors, e) for e in inner),
-            nothing,
-        ],
-        dim=1,
-    )
+    inner = [_from(errors, edge) for edge in EDGES[1:-1]]
+    from_edge = torch.stack([everything, *inner, torch.zeros_like(everything)], dim=1)
     return from_edge[:, :-1] - from_edge[:, 1:]
 
 
 def _from(errors: Residuals, edge: float) -> Float[Tensor, "2 b"]:
-    beyond = torch.ge(errors.target, edge, out=torch.empty_like(errors.target))
-    if errors.valid is not None:  # there depth is 1
-        beyond = beyond * errors.valid
-    return torch.stack([beyond.sum(1), torch.einsum("bn,bn->b", beyond, errors.abs_relative)])
+    beyond = (errors.target >= edge) & errors.mask
+    return torch.stack([beyond.sum(1).double(), (beyond * errors.abs_relative).sum(1)])
+
+
+_BITS = 14
+"""Leading bits of a float64: sign, exponent, and the first two of the mantissa, so that 1, 1.25, 1.5, 1.75, 2, 2.5, ...
+m are where they change. Every inner edge is one of those."""
+_KEYS = 1 << _BITS - 1
+_INNER = [int(edge) for edge in np.array(EDGES[1:-1]).view(np.int64) >> 64 - _BITS]
+
+
+def _by_leading_bits(target: Float[Tensor, " n"], error: Float[Tensor, " n"]) -> Float[Tensor, "2 k"]:
+    """Bins of one image on the CPU, where a histogram of the leading bits takes a fifth of the time of comparisons."""
+    key = target.view(torch.int64) >> 64 - _BITS
+    fine = torch.stack([torch.bincount(key, minlength=_KEYS), torch.bincount(key, weights=error, minlength=_KEYS)])
+    return torch.stack([part.sum(1) for part in torch.tensor_split(fine, _INNER, dim=1)], dim=1)
