@@ -15,8 +15,8 @@ import torch
 from src.core.prediction import Prediction
 from src.core.sample import Sample
 
-WORTH_A_THREAD: Final = 32768
-"""Pixels of an image below which torch computes on one thread whatever it may use."""
+WORTH_A_THREAD: Final = 131072
+"""Valid pixels of an image from which computing on threads outweighs their waiting for one another's Python."""
 
 T = TypeVar("T")
 
@@ -28,8 +28,6 @@ def side_by_side(function: Callable[[Prediction, Sample], T], images: Sequence[t
     also where there is one image only: how many share a sum decides on its last digit.
     """
     threads = torch.get_num_threads()
-    if threads == 1 or images[0][1].valid.numel() < WORTH_A_THREAD:
-        return [function(*image) for image in images]
     inference = torch.is_inference_mode_enabled()  # a property of the thread
 
     def run(image: tuple[Prediction, Sample]) -> T:
@@ -37,6 +35,9 @@ def side_by_side(function: Callable[[Prediction, Sample], T], images: Sequence[t
             return function(*image)
 
     try:
+        if min(threads, len(images)) < 2 or np.count_nonzero(images[0][1].valid.numpy()) < WORTH_A_THREAD:
+            torch.set_num_threads(1)
+            return [function(*image) for image in images]
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(run, images))
     finally:

@@ -64,7 +64,7 @@ def test_an_order_has_no_bins():
 @pytest.mark.parametrize("alignment", [Unaligned(), AffineDepth()])
 def test_batches_and_threads_change_no_digit(alignment, threads):
     rng = np.random.default_rng(0)
-    depth = np.exp(rng.uniform(-1, 5, (3, 200, 300))).astype(np.float32)
+    depth = np.exp(rng.uniform(-1, 5, (3, 400, 500))).astype(np.float32)
     prediction = (depth * np.exp(0.1 * rng.normal(size=depth.shape)) + 0.3).astype(np.float32)
     batch = make_batch(depth, prediction, rng.random(depth.shape) < 0.8)
     protocol = make_protocol(alignment)
