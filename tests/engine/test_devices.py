@@ -30,7 +30,7 @@ class Dying(Broken):
 
     def __init__(self, *, broken, at, file):
         super().__init__(broken=broken)
-        self.at, self.file = at, file
+        self.at, self.file = at, f'{file}.now'  # the setting names no file, which would be the model's
 
     def infer(self, image, sample_id):
         if self.at in sample_id and os.path.exists(self.file):
@@ -103,7 +103,7 @@ def test_one_killed_process_of_several_loses_its_batch_and_any_number_goes_on(
     words += [f"model.file={tmp_path}/die"]
     alone, summary_alone, _ = read(run(*words, f"paths.output_dir={tmp_path}/alone", conf=dying).folder)
 
-    (tmp_path / "die").touch()
+    (tmp_path / "die.now").touch()
     with pytest.raises(Exception, match="SIGKILL") as raised:
         run(*words, *forked(first), conf=dying)
     message = explain(raised.value)

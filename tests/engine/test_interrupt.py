@@ -105,4 +105,4 @@ def test_an_interrupted_sweep_stops(words, tmp_path):
     process.stderr.read()
 
     assert process.wait(30) == 75
-    assert len(list(tmp_path.glob("outputs/slow/ragged/*"))) == 1, "another cell was started"
+    assert len(list(tmp_path.glob("outputs/slow/ragged/*/config.yaml"))) == 1, "another cell was started"

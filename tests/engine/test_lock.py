@@ -152,10 +152,15 @@ def test_what_the_awaited_process_has_finished_is_not_run_again(run, outside, mo
             finish.wait(60)
             (folder / "manifest.json").write_bytes(manifest)
 
+    def finish_once_watched():
+        while "watching whether it is alive" not in caplog.text and thread.is_alive():
+            time.sleep(0.05)
+        finish.set()
+
     thread = threading.Thread(target=other)
     thread.start()
     held.wait()
-    threading.Timer(1.0, finish.set).start()
+    threading.Thread(target=finish_once_watched).start()
     run("model=ramp", "data=ragged", "wait=60", conf=outside)
     thread.join()
 
