@@ -90,12 +90,8 @@ def lower_median(values: Map, valid: Mask) -> PerImage:
     >>> lower_median(torch.tensor([4.0, 1.0, 2.0, 3.0]).reshape(1, 1, 2, 2), torch.ones(1, 1, 2, 2, dtype=torch.bool))
     tensor([2.], dtype=torch.float64)
     """
-    n = count(valid)
-    # infinity outside the mask comes after every rank that is asked for
-    kept = filled(values, valid, torch.inf).flatten(1)
-    lower, _ = neighbours(kept, (n - 1).clamp_min(0) // 2)
-    broken = kept.amax(1).isnan() | (n == 0)
-    return torch.where(broken, torch.nan, lower.double())
+    lower, _ = _at_rank(values, valid, (count(valid) - 1).clamp_min(0) // 2)
+    return lower.double()
 
 
 def quantile(values: Map, valid: Mask, q: float) -> PerImage:
@@ -112,15 +108,19 @@ def quantile(values: Map, valid: Mask, q: float) -> PerImage:
     >>> quantile(torch.tensor([4.0, 1.0, 2.0, 3.0]).reshape(1, 1, 2, 2), torch.ones(1, 1, 2, 2, dtype=torch.bool), 0.05)
     tensor([1.1500], dtype=torch.float64)
     """
-    n = count(valid)
-    position = (n - 1).clamp_min(0).double() * q
+    position = (count(valid) - 1).clamp_min(0).double() * q
     rank = position.floor()
-    # infinity outside the mask comes after every rank that is asked for
-    kept = filled(values, valid, torch.inf).flatten(1)
-    lower, following = neighbours(kept, rank.long())
+    lower, following = _at_rank(values, valid, rank.long())
     weight = position - rank
     upper = torch.where(weight == 0, lower, following)
+    return torch.where(upper == lower, lower, lower.double() + weight * (upper.double() - lower.double()))
+
+
+def _at_rank(values: Map, valid: Mask, rank: Int[Tensor, " b"]) -> tuple[PerImage, PerImage]:
+    """Return the valid value of that rank (from 0) and the next; NaN for an empty mask or NaN inside it."""
+    # infinity outside the mask comes after every rank that is asked for
+    kept = filled(values, valid, torch.inf).flatten(1)
     # amax is NaN where any value is
-    broken = kept.amax(1).isnan() | (n == 0)
-    between = torch.where(upper == lower, lower, lower.double() + weight * (upper.double() - lower.double()))
-    return torch.where(broken, torch.nan, between)
+    broken = kept.amax(1).isnan() | (count(valid) == 0)
+    lower, following = (torch.where(broken, torch.nan, value) for value in neighbours(kept, rank))
+    return lower, following

@@ -11,19 +11,16 @@ import diffusers
 import numpy as np
 import torch
 import transformers
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 from PIL import Image
 
 from src.engine.build import build_model
 from src.engine.clock import synchronise
 from src.engine.environment import device_name, make_repeatable
-from src.engine.measurement import register_resolvers
 from src.engine.run import run_cell
 from src.records.reader import Cell
+from tests.composing import compose_job
 
-CONF = Path(__file__).parents[2] / "conf"
 DEPTH_SCALE = 0.001
 UNET = ("block_out_channels=[32,64]", "layers_per_block=1", "cross_attention_dim=32", "attention_head_dim=8",
         "sample_size=8", "use_linear_projection=false", "down_block_types=[CrossAttnDownBlock2D,DownBlock2D]",
@@ -51,17 +48,7 @@ def words_of(spec: str, *, small: bool) -> list[str]:
 
 def configuration(words: Sequence[str], outputs: Path) -> tuple[DictConfig, Path]:
     """Compose as hydra does for one job."""
-    register_resolvers()
-    quiet = ("hydra.mode=RUN", "trainer.enable_progress_bar=false", "panels=0", f"paths.output_dir={outputs}")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("eval", [*quiet, *words], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    folder = Path(cfg.hydra.run.dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    cfg = OmegaConf.create(cfg)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    return cfg, folder
+    return compose_job("eval", ["panels=0", f"paths.output_dir={outputs}", *words])
 
 
 def run(words: Sequence[str], outputs: Path) -> Cell:

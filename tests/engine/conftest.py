@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
 from src.engine.loaded import LoadedModel
-from src.engine.measurement import register_resolvers
 from src.engine.predict import run_prediction
 from src.engine.run import run_cell
-
-CONF = Path(__file__).parents[2] / "conf"
+from tests.composing import CONF, compose_job
 
 OUTSIDE = '''
 import torch
@@ -114,20 +111,10 @@ def outside(tmp_path, monkeypatch):
 
 def job(config: str, words: Sequence[str], outputs: Path, conf: Path | None = None) -> tuple[DictConfig, Path]:
     """Compose as hydra does for one job, and return the configuration and the folder that hydra makes for it."""
-    register_resolvers()
-    overrides = [f"paths.output_dir={outputs}", "trainer=cpu", "num_workers=0", "hydra.mode=RUN"]
-    overrides += ["trainer.enable_progress_bar=false"]
+    overrides = [f"paths.output_dir={outputs}", "trainer=cpu", "num_workers=0"]
     if conf is not None:
         overrides.append(f"hydra.searchpath=[file://{conf}]")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose(config, [*overrides, *words], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)
-    folder = Path(cfg.hydra.run.dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    cfg = OmegaConf.create(cfg)
-    with open_dict(cfg):
-        del cfg["hydra"]
-    return cfg, folder
+    return compose_job(config, [*overrides, *words])
 
 
 @pytest.fixture
