@@ -201,7 +201,7 @@ class EvalProtocol:
         depth = self.alignment.apply(prediction, sample, fit)
         bounds = self.clip_bounds(sample.depth_range)
         if bounds is not None:
-            depth = depth.clamp(*bounds)
+            depth.clamp_(*bounds)
         return Aligned(
             depth=depth,
             scale=fit.scale,

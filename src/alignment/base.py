@@ -45,7 +45,7 @@ class Alignment(abc.ABC):
 
     @abc.abstractmethod
     def apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Float[Tensor, "b 1 h w"]:
-        """Return depth in metres, (b, 1, h, w) float64, pixel by pixel.
+        """Return depth in metres, (b, 1, h, w) float64, pixel by pixel, in memory of its own.
 
         Non-finite predicted values stay non-finite, and images whose fit is NaN become NaN.
         """

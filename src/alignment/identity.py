@@ -41,7 +41,7 @@ class Unaligned(Alignment):
             nearest, farthest = self.trusted
             # not the other way round: NaN must stay NaN
             values = values.masked_fill((values <= nearest) | (values >= farthest), 0.0)
-        return values.double() * fit.scale.reshape(-1, 1, 1, 1)
+        return values.to(torch.float64, copy=True).mul_(fit.scale.reshape(-1, 1, 1, 1))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

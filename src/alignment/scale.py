@@ -40,7 +40,7 @@ class ScaleAlignment(Alignment):
 
     def apply(self, prediction: Prediction, sample: Sample, fit: Fit) -> Float[Tensor, "b 1 h w"]:
         """See the base class."""
-        return prediction.values.double() * fit.scale.reshape(-1, 1, 1, 1)
+        return prediction.values.to(torch.float64, copy=True).mul_(fit.scale.reshape(-1, 1, 1, 1))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

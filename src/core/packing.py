@@ -59,15 +59,17 @@ def valid_pixels(prediction: Prediction, sample: Sample) -> tuple[Prediction, Sa
         prediction: of one image.
         sample: of one image.
     """
-    # numpy finds set bits five times faster than torch does, and takes faster where it need not look for bad indices
-    kept = np.flatnonzero(sample.valid.numpy())
-    n = len(kept)
+    valid = sample.valid.numpy()
+    n = np.count_nonzero(valid)
     if n == 0:
         return prediction, sample
+    # numpy finds set bits five times faster than torch does, and takes faster where it need not look for bad indices
+    kept = np.flatnonzero(valid) if n < valid.size else None
 
     def pick(values: torch.Tensor) -> torch.Tensor:
         flat = values.flatten()
-        return (flat if n == len(flat) else torch.from_numpy(flat.numpy().take(kept, mode="clip"))).reshape(1, 1, 1, n)
+        picked = flat if kept is None else torch.from_numpy(flat.numpy().take(kept, mode="clip"))
+        return picked.reshape(1, 1, 1, n)
 
     pixels = Sample(
         image=sample.image.new_zeros(()).expand(1, 3, 1, n),

@@ -16,6 +16,7 @@ from src.core.batch import Batch, Unreadable
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
+from src.engine.allocation import keep_freed_memory
 from src.engine.clock import Clock
 from src.engine.cost import count_operations, forget_peak, peak_memory
 from src.engine.environment import device_name, make_repeatable, quieten
@@ -96,6 +97,7 @@ class ScoringCallback(Callback):
         done: list[int] = next((scored.index.tolist() for scored in self.kept.values()), [])  # alike for all protocols
         trainer.datamodule.done = frozenset(trainer.strategy.broadcast(done))  # type: ignore[attr-defined]
         quieten()
+        keep_freed_memory()
         make_repeatable(self.precision, trainer.strategy.root_device)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

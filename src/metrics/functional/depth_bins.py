@@ -35,11 +35,12 @@ _BITS = 14
 """Leading bits of a float64: sign, exponent, and the first two of the mantissa, so that 1, 1.25, 1.5, 1.75, 2, 2.5, ...
 m are where they change. Every inner edge is one of those."""
 _KEYS = 1 << _BITS - 1
-_INNER = [int(edge) for edge in np.array(EDGES[1:-1]).view(np.int64) >> 64 - _BITS]
+_FIRST = np.array(EDGES[:-1]).view(np.int64) >> 64 - _BITS
 
 
 def _by_leading_bits(target: Float[Tensor, " n"], error: Float[Tensor, " n"]) -> Float[Tensor, "2 k"]:
     """Bins of one image on the CPU, where a histogram of the leading bits takes a fifth of the time of comparisons."""
-    key = target.view(torch.int64) >> 64 - _BITS
-    fine = torch.stack([torch.bincount(key, minlength=_KEYS), torch.bincount(key, weights=error, minlength=_KEYS)])
-    return torch.stack([part.sum(1) for part in torch.tensor_split(fine, _INNER, dim=1)], dim=1)
+    key = target.numpy().view(np.int64) >> 64 - _BITS
+    # numpy fills a histogram in two thirds of the time that torch takes
+    fine = np.bincount(key, minlength=_KEYS), np.bincount(key, weights=error.numpy(), minlength=_KEYS)
+    return torch.from_numpy(np.add.reduceat(fine, _FIRST, axis=1))
