@@ -201,3 +201,19 @@ def test_an_empty_image_is_skipped_and_a_broken_one_fails_beside_good_ones(name)
     prediction = as_prediction(values, OutputSpace.METRIC_DEPTH)
     scores = PROTOCOLS[name].evaluate(prediction, as_sample(target, valid))
     assert scores.status.tolist() == [Status.OK, Status.SKIPPED, Status.FAILED, Status.OK]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_is_scored_stays_as_it_is(name, dtype):
+    target, noise, valid = random_images(2, 2, 15, 14, 1.0)  # all valid, so that pixels are scored where they lie
+    values = torch.from_numpy(3 * target * np.exp(0.2 * noise)).to(dtype)  # some beyond every clip
+    prediction, sample = (
+        Prediction(values=values, space=OutputSpace.METRIC_DEPTH, input_size=(1, 1)),
+        as_sample(target, valid),
+    )
+    before = values.clone(), sample.depth.clone()
+    PROTOCOLS[name].evaluate(prediction, sample)
+    PROTOCOLS[name].align(prediction, sample)
+    assert torch.equal(values, before[0])
+    assert torch.equal(sample.depth, before[1])
