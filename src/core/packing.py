@@ -60,7 +60,7 @@ def valid_pixels(prediction: Prediction, sample: Sample) -> tuple[Prediction, Sa
         sample: of one image.
     """
     valid = sample.valid.numpy()
-    n = np.count_nonzero(valid)
+    n = int(np.count_nonzero(valid))
     if n == 0:
         return prediction, sample
     # numpy finds set bits five times faster than torch does, and takes faster where it need not look for bad indices
