@@ -45,7 +45,7 @@ bench-models: $(STAMP) ## measure models against the plain library's loop, rando
 		$(RUN)/python -m tests.benchmarks.models --device cuda --output outputs/bench/models_cuda.json; fi
 
 bench-gpu: $(STAMP) ## measure the loop and the models on a GPU
-	$(RUN)/python -m tests.benchmarks.loop --device cuda --workers 8 --batch 8 --output outputs/bench/loop_cuda.json
+	$(RUN)/python -m tests.benchmarks.loop --device cuda --workers 8 --output outputs/bench/loop_cuda.json
 	$(RUN)/python -m tests.benchmarks.models --device cuda --images 8 --output outputs/bench/models_cuda.json
 
 bench-linear: $(STAMP) ## measure time and memory against the number of images

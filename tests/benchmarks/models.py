@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from PIL import Image
 
-from src.data.decode import read_rgb
 from tests.benchmarks.running import (
     best_seconds,
     library_loop,
     load_model,
     machine,
+    read_images,
     require_device,
     words_of,
     write_pictures,
@@ -43,7 +43,7 @@ def measure(spec: str, folder: Path, options: argparse.Namespace, device: torch.
     model = load_model(words_of(spec, small=options.small), device, folder / "outputs")
     paths = sorted((folder / "rgb").iterdir())
     pictures = [Image.open(path).convert("RGB") for path in paths]
-    batch = torch.stack([torch.from_numpy(read_rgb(path)).movedim(-1, 0) for path in paths])
+    batch = read_images(paths, torch.device("cpu"))
     names = tuple(path.stem for path in paths)
     predict = library_loop(model, device)
 

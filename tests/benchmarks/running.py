@@ -3,7 +3,7 @@
 import platform
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import transformers
 from omegaconf import DictConfig
 from PIL import Image
 
+from src.data.decode import read_rgb
 from src.engine.build import build_model
 from src.engine.clock import synchronise
 from src.engine.environment import device_name, make_repeatable
+from src.engine.loaded import LoadedModel
 from src.engine.run import run_cell
 from src.records.reader import Cell
 from tests.composing import compose_job
@@ -26,13 +28,31 @@ UNET = ("block_out_channels=[32,64]", "layers_per_block=1", "cross_attention_dim
         "sample_size=8", "use_linear_projection=false", "down_block_types=[CrossAttnDownBlock2D,DownBlock2D]",
         "up_block_types=[UpBlock2D,CrossAttnUpBlock2D]")  # fmt: skip
 VAE = ("block_out_channels=[32,32,32,32]", "layers_per_block=1", "sample_size=64")
+_BEIT = (
+    *("hidden_size=32", "num_hidden_layers=4", "num_attention_heads=2", "intermediate_size=64", "image_size=64"),
+    "out_features=[stage1,stage2,stage3,stage4]",
+)
+_MIDAS = (
+    *(f"model.architecture.backbone_config.{word}" for word in _BEIT),
+    *("model.architecture.neck_hidden_sizes=[8,8,16,16]", "++model.architecture.fusion_hidden_size=16"),
+    "model.target_size=[64,64]",
+)
+_DINO = ("hidden_size=32", "num_hidden_layers=4", "num_attention_heads=2", "image_size=70", "out_indices=[1,2,3,4]")
 TINY = {
-    "depth_anything": ("model.target_size=[70,70]",),
+    "depth_anything": (
+        *(f"model.architecture.backbone_config.{word}" for word in _DINO),
+        *("model.architecture.reassemble_hidden_size=32", "model.architecture.neck_hidden_sizes=[8,8,16,16]"),
+        *("model.architecture.fusion_hidden_size=16", "++model.architecture.head_hidden_size=8"),
+        "model.target_size=[70,70]",
+    ),
+    "dpt_beit": _MIDAS,
     "marigold": (
         *(f"++model.architecture.unet.{word}" for word in UNET),
         *(f"++model.architecture.vae.{word}" for word in VAE),
         "model.architecture.processing_resolution=64",
     ),
+    "midas": _MIDAS,
+    "zoedepth": (*_MIDAS, "++model.architecture.bottleneck_features=16", "++model.architecture.bin_embedding_dim=8"),
 }
 """Words that make a model tiny, by the start of its name: for tests of the benchmarks, not for figures."""
 
@@ -42,7 +62,10 @@ def words_of(spec: str, *, small: bool) -> list[str]:
     name, *settings = spec.split(",")
     words = [f"model={name}", "model.weights=random", "model.revision=null", *settings]
     if small:
-        words += next(tiny for start, tiny in TINY.items() if name.startswith(start))
+        tiny = [tiny for start, tiny in TINY.items() if name.startswith(start)]
+        if not tiny:
+            raise SystemExit(f"{name}: --small knows tiny models of {', '.join(TINY)} only; leave it out")
+        words += tiny[0]
     return words
 
 
@@ -51,9 +74,20 @@ def configuration(words: Sequence[str], outputs: Path) -> tuple[DictConfig, Path
     return compose_job("eval", ["panels=0", f"paths.output_dir={outputs}", *words])
 
 
-def run(words: Sequence[str], outputs: Path) -> Cell:
-    """Run one cell from its command-line words."""
-    cell = run_cell(*configuration(words, outputs))
+class _AtHand(LoadedModel):
+    """Gives every cell the model that is at hand."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self._model = model
+
+    def get(self, cfg: DictConfig, build: Callable[[DictConfig], Any]) -> Any:
+        return self._model
+
+
+def run(words: Sequence[str], outputs: Path, model: Any) -> Cell:
+    """Run one cell from its command-line words, with a model that `load_model` has made of the same ones."""
+    cell = run_cell(*configuration(words, outputs), _AtHand(model))
     assert cell is not None
     return cell
 
@@ -126,6 +160,23 @@ def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> list[str]
         "data=folder", f"data.images={folder / 'rgb'}", f"data.depth={folder / 'depth'}",
         f"data.depth_scale={DEPTH_SCALE}", "data.depth_range=[0.001,80.0]",
     ]  # fmt: skip
+
+
+def read_images(paths: Sequence[Path], device: torch.device) -> torch.Tensor:
+    """Return (b, 3, h, w) bytes on the device."""
+    return torch.stack([torch.from_numpy(read_rgb(path)).movedim(-1, 0) for path in paths]).to(device)
+
+
+def interleaved(forms: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """Call all forms in turn, so many times, every second time backwards, and return what each call gave.
+
+    The speed of a machine drifts; forms that take turns are all slowed down alike.
+    """
+    found: dict[str, list[float]] = {name: [] for name in forms}
+    for repeat in range(repeats):
+        for name in forms if repeat % 2 == 0 else reversed(list(forms)):
+            found[name].append(forms[name]())
+    return found
 
 
 def best_seconds(function: Callable[[], object], repeats: int, device: torch.device) -> float:

@@ -8,7 +8,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from tests.benchmarks import loop, models
-from tests.benchmarks.running import require_device
+from tests.benchmarks.running import interleaved, require_device, words_of
 
 
 @pytest.fixture
@@ -38,14 +38,31 @@ def test_models_are_timed_in_all_their_ways(figures, capsys):
 
 
 @pytest.mark.slow
-def test_the_loop_is_timed_against_its_floor_and_the_plain_one(figures):
-    words = ("--small", "--repeats", "1", "--batch", "2", "--batches", "2", "--workers", "0", "marigold,model.steps=1")
-    (row,) = figures(loop, *words)["results"]
+def test_the_loop_takes_turns_with_its_floor_and_the_plain_one(figures):
+    words = ("--small", "--repeats", "2", "--batch", "1", "2", "--batches", "2", "--workers", "0")
+    found = figures(loop, *words, "marigold,model.steps=1", "zoedepth_nk")["results"]
 
-    assert row["ratio"] == pytest.approx(row["here"]["seconds"] / row["floor"])
-    assert min(row["floor"], row["library"], row["single"]["seconds"]) > 0
-    assert row["here"]["flops"] > 0
-    assert row["here"]["parameters"] == row["single"]["parameters"]
+    assert [(row["model"], row["batch"]) for row in found[::2]] == [("marigold,model.steps=1", 1), ("zoedepth_nk", 1)]
+    for row in found:
+        assert row["ratio"] == pytest.approx(min(row["turns"]["loop"]) / min(row["turns"]["floor"]))
+        assert {name: len(turns) for name, turns in row["turns"].items()} == dict.fromkeys(row["turns"], 2)
+        assert 0 < row["forward_share"] < 1
+        assert row["gpu_busy"] is None
+        assert min(row["library"], row["flops"], row["parameters"], row["peak_memory"]) > 0
+    assert found[0]["turns"]["library"] == found[1]["turns"]["library"]
+
+
+def test_forms_take_turns_and_every_second_round_backwards():
+    calls = []
+    forms = {name: lambda name=name: calls.append(name) or float(len(calls)) for name in "abc"}
+
+    assert interleaved(forms, 3) == {"a": [1, 6, 7], "b": [2, 5, 8], "c": [3, 4, 9]}
+    assert "".join(calls) == "abccbaabc"
+
+
+def test_a_family_without_a_tiny_model_is_named():
+    with pytest.raises(SystemExit, match="depth_pro: --small knows tiny models of depth_anything"):
+        words_of("depth_pro", small=True)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
