@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,8 @@ class DepthDataModule(LightningDataModule):
 
     Args:
         dataset: the split to serve.
-        batch_size: images read per step and device; changes speed and memory, never a digit.
+        batch_size: images read per step and device; changes speed and memory, never a digit. "auto": as many as
+            `find_batch_size` says.
         num_workers: processes that decode ahead; 0 decodes in the main process.
         prefetch: batches that each of them keeps ready.
         limit: only the first so many images, or None for all; results of a limited run are marked and never ranked.
@@ -41,7 +43,7 @@ class DepthDataModule(LightningDataModule):
         self,
         *,
         dataset: DepthDataset,
-        batch_size: int,
+        batch_size: int | str,
         num_workers: int,
         prefetch: int,
         limit: int | None,
@@ -51,10 +53,10 @@ class DepthDataModule(LightningDataModule):
         severity: int = 0,
     ) -> None:
         super().__init__()
-        if batch_size < 1 or num_workers < 0 or prefetch < 1 or (limit is not None and limit < 1):
+        if num_workers < 0 or prefetch < 1 or (limit is not None and limit < 1):
             msg = (
-                "expected batch_size >= 1, num_workers >= 0, prefetch >= 1 and limit >= 1 or null, got "
-                f"batch_size={batch_size}, num_workers={num_workers}, prefetch={prefetch}, limit={limit}"
+                "expected num_workers >= 0, prefetch >= 1 and limit >= 1 or null, got "
+                f"num_workers={num_workers}, prefetch={prefetch}, limit={limit}"
             )
             raise ConfigError(msg)
         if on_error not in ("raise", "skip"):
@@ -64,7 +66,12 @@ class DepthDataModule(LightningDataModule):
         self.dataset = (
             dataset if is_clean else CorruptedDataset(dataset=dataset, corruption=corruption, severity=severity)
         )
-        self.batch_size = batch_size
+        self.batch_size = _as_batch_size(batch_size)
+        self.find_batch_size: Callable[[int], int] = _one_by_one
+        """What decides on a `batch_size` of auto, given the number of images to serve. It is asked once, by every
+        process, when the model is on its device and no batch has been put together."""
+        self.batch_trials: dict[int, float] = {}
+        """What it has tried: seconds that one image takes, by the number of images a step."""
         self.num_workers = num_workers
         self.prefetch = prefetch
         self.limit = limit
@@ -108,9 +115,12 @@ class DepthDataModule(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Batch]:
         """Build the loader of this rank's shard; called by Lightning."""
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        positions = [position for position in range(len(self.sample_ids)) if position not in self.done]
+        if self.batch_size == "auto":
+            self.batch_size = self.find_batch_size(len(positions[rank::world_size]))
         shard = Shard(
             self.dataset,
-            positions=[position for position in range(len(self.sample_ids)) if position not in self.done],
+            positions=positions,
             batch_size=self.batch_size,
             rank=rank,
             world_size=world_size,
@@ -130,6 +140,19 @@ class DepthDataModule(LightningDataModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move a batch to the device of its rank; Lightning's hook."""
         return batch.to(device, non_blocking=True)
+
+
+def _as_batch_size(value: object) -> int | Literal["auto"]:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    msg = f"batch_size: expected a whole number >= 1 or auto, got {value!r}"
+    raise ConfigError(msg)
+
+
+def _one_by_one(_images: int) -> int:
+    return 1
 
 
 def _as_it_is(batch: Any) -> Any:

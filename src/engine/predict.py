@@ -15,6 +15,7 @@ from rich.console import Console
 
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace
+from src.engine.batch_size import BatchSizeSearch
 from src.engine.build import build_datamodule, build_model, build_trainer
 from src.engine.environment import git_revision, is_first_process, quieten, versions
 from src.engine.lock import sole_writer
@@ -63,7 +64,8 @@ def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
     _check_formats(formats, model.space)  # type: ignore[arg-type]
     sources: dict[str, Path] = datamodule.dataset.files  # type: ignore[attr-defined]
     names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
-    callbacks: list[Callback] = [MapWriter(folder=folder, formats=formats, sources=sources, precision=cfg.precision)]
+    writer = MapWriter(folder=folder, formats=formats, sources=sources, precision=cfg.precision)
+    callbacks: list[Callback] = [BatchSizeSearch(), writer]
     if cfg.trainer.enable_progress_bar:
         callbacks.append(RichProgressBar())
     trainer = build_trainer(cfg, callbacks)

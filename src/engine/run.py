@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.core.errors import ConfigError, RecordsError
 from src.core.prediction import OutputSpace
 from src.core.sample import Sample
+from src.engine.batch_size import BatchSizeSearch
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
 from src.engine.content import Content, content_of, refuse_changed
 from src.engine.environment import is_first_process, quieten
@@ -158,7 +159,7 @@ def _plan(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> _Plan:
     )
     if isinstance(model, Replay):
         scoring.seconds = model.seconds()
-    trainer = build_trainer(cfg, [scoring])
+    trainer = build_trainer(cfg, [BatchSizeSearch(), scoring])
     refuse_relaunch_in_sweep(trainer)
     return _Plan(
         model=model,

@@ -254,6 +254,8 @@ class ScoringCallback(Callback):
             "profile": None if self.stages is None else self.stages.summary(),
             "means": means,
             "halved": pl_module.halved,
+            "batch_size": trainer.datamodule.batch_size,  # type: ignore[attr-defined]
+            "batch_trials": trainer.datamodule.batch_trials,  # type: ignore[attr-defined]
             "provenance": _provenance(pl_module),
         }
         self._close()

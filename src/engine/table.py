@@ -77,7 +77,9 @@ def _costs(manifest: RunManifest) -> list[str]:
     """Say what is known about the cost of a prediction."""
     costs = []
     if manifest.latency_median is not None and manifest.latency_p95 is not None:
-        batch = "" if manifest.batch_size == 1 else f" for a batch of {manifest.batch_size}"
+        tried = ", ".join(f"{size}: {_seconds(value)}" for size, value in manifest.batch_trials.items())
+        found = f" (the fastest; an image in a batch of {tried})" if tried else ""
+        batch = "" if manifest.batch_size == 1 and not tried else f" for a batch of {manifest.batch_size}{found}"
         costs.append(f"{_seconds(manifest.latency_median)} median, {_seconds(manifest.latency_p95)} p95{batch}")
     if manifest.peak_memory:
         costs.append(f"peak memory {manifest.peak_memory / 2**30:.2f} GiB")

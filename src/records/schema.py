@@ -121,6 +121,8 @@ class RunManifest:
         device: name of the accelerator or processor.
         dtype: of the network's arithmetic: float32, tf32, bfloat16 or float16; "32-true" of older cells is float32.
         batch_size: images read per step and device; 0 if unknown, as in cells of before this was kept.
+        batch_trials: where that number was found by trying (batch_size=auto), seconds that one image took process 0 by
+            the number of images a step; empty where it was given, or where there was nothing to try.
         latency_median, latency_p95: seconds from a batch on the device to its predictions, the device waited for and
             the first batch of every process left out; None if unknown.
         peak_memory: the most bytes that one process held since prediction started: of tensors on CUDA, of everything
@@ -180,6 +182,7 @@ class RunManifest:
     rescored_from: str = ""
     rescored_precision: str = ""
     batch_size: int = 0
+    batch_trials: dict[str, float] = dataclasses.field(default_factory=dict)
     latency_median: float | None = None
     latency_p95: float | None = None
     peak_memory: int = 0

@@ -102,9 +102,9 @@ def test_a_cache_folder_is_used(module, tmp_path, monkeypatch):
             np.testing.assert_array_equal(a.depth, b.depth)
 
 
-@pytest.mark.parametrize("changes", [{"batch_size": 0}, {"num_workers": -1}, {"limit": 0}, {"prefetch": 0}])
+@pytest.mark.parametrize("changes", [{"num_workers": -1}, {"limit": 0}, {"prefetch": 0}])
 def test_impossible_loader_settings_are_refused(module, changes):
-    with pytest.raises(ConfigError, match="expected batch_size >= 1, num_workers >= 0, prefetch >= 1 and limit >= 1"):
+    with pytest.raises(ConfigError, match="expected num_workers >= 0, prefetch >= 1 and limit >= 1"):
         module(1, **changes)
 
 
