@@ -98,9 +98,9 @@ def test_the_size_that_was_found_is_used_recorded_and_shown_and_changes_no_digit
     assert (given.manifest.batch_size, given.manifest.batch_trials) == (3, {})
     assert (found.manifest.batch_size, found.manifest.halved) == (8, 0)
     assert found.manifest.batch_trials == {"1": 2.0, "2": 1.5, "4": 1.25, "8": 1.125}
-    # one run to warm up and one to be timed of each, then 22, 21 and 21 images of three sizes
-    assert batches()[:8] == [1, 1, 2, 2, 4, 4, 8, 8]
-    assert sum(batches()[8:]) == 64
+    # one run to warm up and two to be timed of each, then 22, 21 and 21 images of three sizes
+    assert batches()[:12] == [1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8]
+    assert sum(batches()[12:]) == 64
     assert [(r.status, r.errors) for r in to_records(found.scores)] == [
         (r.status, r.errors) for r in to_records(given.scores)
     ]
