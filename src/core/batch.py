@@ -31,11 +31,13 @@ class Batch:
         samples: one for each image size in the batch; none if no image could be read, or if there was none to read.
         unreadable: the images that are to be skipped, since the user asked for that.
         seconds: that reading and decoding them took, in whatever process did it.
+        reading_seconds: of these, what reading alone took, as far as a file is not read and decoded in one.
     """
 
     samples: tuple[Sample, ...]
     unreadable: tuple[Unreadable, ...] = ()
     seconds: float = 0.0
+    reading_seconds: float = 0.0
 
     def __iter__(self) -> Iterator[Sample]:
         """Go over the samples."""

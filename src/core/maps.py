@@ -16,6 +16,7 @@ from PIL import Image
 
 from src.core.errors import DataError
 from src.core.map_containers import read_hdf5, read_matlab
+from src.core.reading import read_bytes
 
 MAP_SUFFIXES = (".npy", ".npz", ".png", ".exr", ".dpt", ".mat", ".h5", ".hdf5")
 """File types `read_map` reads, in lower case; upper case is accepted too."""
@@ -63,7 +64,7 @@ def read_map(path: Path, *, key: str | None = None, content: bytes | None = None
             with _on_disk(path, content) as name:
                 array = _read_exr(name, path, key)
         else:
-            array = _read(path.read_bytes() if content is None else content, path, key)
+            array = _read(read_bytes(path) if content is None else content, path, key)
     except _DAMAGED as error:
         msg = f"{path}: expected a readable {suffix} map, but the file is damaged or of another type: {error}"
         raise DataError(msg) from error

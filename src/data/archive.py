@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from src.core.errors import DataError
+from src.core.reading import read_here
 from src.data import tar_index
 
 _SHOWN = 3
@@ -110,6 +111,7 @@ class Folder(Tree):
         """Whether there is a file of this name."""
         return (self.path / self._clean(name)).is_file()
 
+    @read_here()
     def read(self, name: str, first: int = -1) -> bytes:
         """Return the content of one file."""
         path = self._existing(name)
@@ -174,6 +176,7 @@ class Tar(Tree):
         """Whether there is a file of this name."""
         return self._clean(name) in self._index
 
+    @read_here()
     def read(self, name: str, first: int = -1) -> bytes:
         """Return the content of one file."""
         start, size = self._place(name)
@@ -217,6 +220,7 @@ class Zip(Tree):
         """Whether there is a file of this name."""
         return self._clean(name) in self._opened()[1]
 
+    @read_here()
     def read(self, name: str, first: int = -1) -> bytes:
         """Return the content of one file, checked against the archive's checksum where it is read whole."""
         archive, index = self._opened()

@@ -17,6 +17,7 @@ import safetensors.torch
 
 from src.core.errors import DataError
 from src.core.files import replace_file
+from src.core.reading import read_bytes
 from src.core.sample import Sample
 from src.data.base import DepthDataset
 
@@ -87,7 +88,7 @@ class DecodedCache:
 
     def _load(self, path: Path, dataset: DepthDataset, i: int) -> Sample | None:
         try:
-            words, tensors = _decode(path.read_bytes())
+            words, tensors = _decode(read_bytes(path))
             if words["sample_id"] != dataset.sample_ids[i]:
                 msg = f"holds {words['sample_id']!r}"
                 raise ValueError(msg)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from src.core.errors import DataError
+from src.core.reading import read_bytes
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 """File types `read_rgb` reads, in lower case; upper case is accepted too."""
@@ -34,7 +35,7 @@ def read_rgb(path: Path, *, content: bytes | None = None, as_stored: bool = Fals
             to be shown rotated (its ground truth could be meant for either orientation).
     """
     try:
-        with Image.open(path if content is None else io.BytesIO(content), formats=IMAGE_FORMATS) as image:
+        with open_image(path, content=content) as image:
             fault = _fault(image, as_stored=as_stored)
             if fault is None:
                 return np.array(image.convert("RGB"))
@@ -43,6 +44,27 @@ def read_rgb(path: Path, *, content: bytes | None = None, as_stored: bool = Fals
         raise DataError(msg) from error
     msg = f"{path}: {fault}"
     raise DataError(msg)
+
+
+def open_image(
+    path: Path, *, content: bytes | None = None, formats: tuple[str, ...] = IMAGE_FORMATS
+) -> ImageFile.ImageFile:
+    """Open an image that lies in memory in full, so that reading it and decoding it can be told apart.
+
+    Args:
+        path: the file.
+        content: its bytes; None to read them at `path`.
+        formats: that are accepted.
+
+    Raises:
+        OSError: if the file is missing or of another type, and whatever Pillow raises on damaged ones.
+    """
+    content = read_bytes(path) if content is None else content
+    try:
+        return Image.open(io.BytesIO(content), formats=formats)
+    except UnidentifiedImageError:  # Pillow's words name an object in memory
+        msg = "its content is of another type, or damaged"
+        raise UnidentifiedImageError(msg) from None
 
 
 def read_size(head: bytes) -> tuple[int, int] | None:

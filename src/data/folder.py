@@ -1,19 +1,17 @@
 """Your own images and ground truth, from folders or archives that mirror each other or patterns that pair them."""
 
 import functools
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
-from PIL import Image
 
 from src.core.errors import ConfigError, DataError
 from src.core.maps import MAP_SUFFIXES, read_map
 from src.data.base import DepthDataset, Frame, as_range
-from src.data.decode import IMAGE_SUFFIXES, read_rgb
+from src.data.decode import IMAGE_SUFFIXES, open_image, read_rgb
 from src.data.intrinsics import INTRINSICS_SUFFIXES, parse_intrinsics
 from src.data.own_files import OwnFile, find_files, is_many, read_split
 
@@ -153,7 +151,7 @@ class Folder(DepthDataset):
 def _read_mask(file: OwnFile, size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     path, content = file.path, file.content()
     try:
-        with Image.open(path if content is None else io.BytesIO(content), formats=("PNG",)) as image:
+        with open_image(path, content=content, formats=("PNG",)) as image:
             mode, mask = image.mode, np.asarray(image).astype(bool)
     except (OSError, SyntaxError, ValueError) as error:
         msg = f"{path}: expected a readable PNG mask: {error}"

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from src.core.errors import DataError
+from src.core.reading import read_bytes
 
 INTRINSICS_SUFFIXES = (".txt", ".npy", ".json")
 _NAMES = ("fx", "fy", "cx", "cy")
@@ -53,7 +54,7 @@ def parse_intrinsics(source: str | Path | Sequence[Any], *, content: bytes | Non
 
 
 def _read(path: Path, content: bytes | None) -> Any:
-    content = path.read_bytes() if content is None else content
+    content = read_bytes(path) if content is None else content
     if path.suffix.lower() == ".npy":
         return np.load(io.BytesIO(content), allow_pickle=False)
     text = content.decode()

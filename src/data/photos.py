@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from src.core.errors import ConfigError, DataError
 from src.data.base import DepthDataset, Frame
-from src.data.decode import IMAGE_FORMATS, IMAGE_SUFFIXES
+from src.data.decode import IMAGE_FORMATS, IMAGE_SUFFIXES, open_image
 from src.data.intrinsics import parse_intrinsics
 from src.records.schema import PREDICTIONS_FILE
 
@@ -107,7 +107,7 @@ def read_picture(path: Path) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
         DataError: if the file is damaged, animated, or of a kind that has no plain meaning in 8-bit sRGB.
     """
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with open_image(path) as image:
             _refuse(image, path)
             deep = ";16" in str(image.tile) or image.mode in _DEEP
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)

@@ -7,6 +7,7 @@ from torch.utils.data import Dataset
 
 from src.core.batch import Batch, Unreadable
 from src.core.errors import DataError
+from src.core.reading import count_reading
 from src.core.sample import Sample, group_by_size
 from src.data.base import DepthDataset
 from src.data.cache import DecodedCache
@@ -88,16 +89,22 @@ class Shard(Dataset[Batch]):
         """
         samples, unreadable = [], []
         start = time.perf_counter()
-        for position in self._batches[i]:
-            try:
-                samples.append(self._read(position))
-            except DataError as error:
-                if not self._skip:
-                    raise
-                name = self._dataset.sample_ids[position]
-                unreadable.append(Unreadable(index=position, sample_id=name, reason=str(error)))
-        whole = group_by_size(samples)
-        return Batch(samples=whole, unreadable=tuple(unreadable), seconds=time.perf_counter() - start)
+        with count_reading() as reading:
+            for position in self._batches[i]:
+                try:
+                    samples.append(self._read(position))
+                except DataError as error:
+                    if not self._skip:
+                        raise
+                    name = self._dataset.sample_ids[position]
+                    unreadable.append(Unreadable(index=position, sample_id=name, reason=str(error)))
+            whole = group_by_size(samples)
+        return Batch(
+            samples=whole,
+            unreadable=tuple(unreadable),
+            seconds=time.perf_counter() - start,
+            reading_seconds=reading.seconds,
+        )
 
     def _read(self, position: int) -> Sample:
         if self._cache is None:

@@ -165,7 +165,7 @@ class ScoringCallback(Callback):
         self._writer.write(record for image in batch.unreadable for record in self._skipped(image))
         self._clock.finished(images)
         if self.stages is not None:
-            self.stages.loaded(images, batch.seconds)
+            self.stages.loaded(images, batch.seconds, reading=batch.reading_seconds)
         self._enter("waiting")
         self._interrupt.check()
 

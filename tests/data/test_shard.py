@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from src.data.cache import DecodedCache
+from src.data.folder import Folder
 from src.data.shard import Shard, batches_of_one_shape
 
 FIXED = {"batch_size": 2, "skip": False, "cache": None}
@@ -78,3 +81,22 @@ def test_the_digits_of_an_image_do_not_depend_on_its_batch(numbered):
     for batch_size in (2, 6):
         for index, depth in by_size[1].items():
             np.testing.assert_array_equal(by_size[batch_size][index], depth)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_batch_says_how_long_its_files_took_to_be_read(tmp_path, numbered, pack, form, cached):
+    for kind, dtype in (("rgb", np.uint8), ("depth", np.uint16)):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        values = np.ones((40, 50, 3) if kind == "rgb" else (40, 50), dtype)
+        Image.fromarray(values).save(tmp_path / "set" / kind / "0.png")
+    root = pack(tmp_path / "set", form)
+    source = root if form == "folder" else root.with_suffix(f".{form}")
+    nothing = dict.fromkeys(("valid_range", "masks", "split", "intrinsics", "depth_key"))
+    dataset = Folder(images=source / "rgb", depth=source / "depth", depth_scale=1.0, depth_range=(0.1, 10.0), **nothing)
+    cache = DecodedCache(tmp_path / "cache") if cached else None
+    shard = Shard(dataset, positions=[0], rank=0, world_size=1, batch_size=1, skip=False, cache=cache)
+    for batch in (shard[0], shard[0]):
+        assert 0 < batch.reading_seconds < batch.seconds
+
+    invented = Shard(numbered(n=1), positions=[0], rank=0, world_size=1, **FIXED)[0]
+    assert invented.reading_seconds == 0 < invented.seconds

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import LightningModule
+from rich.console import Console
 from torch import nn
 
 from src.core.sample import Sample
 from src.engine.clock import Clock, median_and_p95
 from src.engine.cost import count_operations, forget_peak, peak_memory
-from src.engine.stages import STAGES, Stages
+from src.engine.stages import STAGES, Stages, print_profile
+from src.engine.table import print_cell
 
 CONF = Path(__file__).parents[2] / "conf"
 CPU = torch.device("cpu")
@@ -171,10 +173,6 @@ def test_every_moment_belongs_to_one_stage():
 
 
 def test_what_a_run_costs_is_in_its_manifest_and_shown(run, known, capsys):
-    from rich.console import Console
-
-    from src.engine.table import print_cell
-
     cell = run("model=known", *WORDS, conf=known)
 
     manifest = cell.manifest
@@ -188,6 +186,22 @@ def test_what_a_run_costs_is_in_its_manifest_and_shown(run, known, capsys):
     print_cell(cell, Console(width=200))
     assert "p95 for a batch of 2; peak memory" in (shown := capsys.readouterr().out)
     assert "GFLOP an image" in shown
+
+
+def test_reading_and_decoding_are_told_apart(tmp_path, capsys):
+    stages = Stages(Ticks(0, 4, 8))
+    for stage in ("waiting", "forward", None):
+        stages.enter(stage)
+    stages.loaded(3, 1.0, reading=0.25)
+    stages.loaded(1, 0.5, reading=0.125)
+
+    assert stages.summary()["loader"] == {"seconds": 1.5, "read": 0.375, "decode": 1.125, "waiting_share": 0.5}
+    (tmp_path / "profile.json").write_text(json.dumps([stages.summary()]))
+    print_profile(tmp_path, Console(width=200))
+    words = (
+        "reading files took 93.8 and decoding them 281.2 ms an image, mostly meanwhile; waiting took 50.0% of the time"
+    )
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.slow
