@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.leadline
 
-.PHONY: help demo test check bench bench-models bench-gpu bench-linear install clean
+.PHONY: help demo test check bench bench-models bench-settings bench-gpu bench-linear install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,9 +44,13 @@ bench-models: $(STAMP) ## measure models against the plain library's loop, rando
 	if $(RUN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
 		$(RUN)/python -m tests.benchmarks.models --device cuda --output outputs/bench/models_cuda.json; fi
 
-bench-gpu: $(STAMP) ## measure the loop and the models on a GPU
+bench-settings: $(STAMP) ## measure every setting that trades digits for speed against the default
+	$(RUN)/python -m tests.benchmarks.settings --output outputs/bench/settings.json
+
+bench-gpu: $(STAMP) ## measure the loop, the models and the settings on a GPU
 	$(RUN)/python -m tests.benchmarks.loop --device cuda --workers 8 --output outputs/bench/loop_cuda.json
 	$(RUN)/python -m tests.benchmarks.models --device cuda --images 8 --output outputs/bench/models_cuda.json
+	$(RUN)/python -m tests.benchmarks.settings --device cuda --images 8 --output outputs/bench/settings_cuda.json
 
 bench-linear: $(STAMP) ## measure time and memory against the number of images
 	$(RUN)/python -m tests.benchmarks.linear --output outputs/bench/linear.json

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from tests.benchmarks import loop, models
+from tests.benchmarks import loop, models, settings
 from tests.benchmarks.running import interleaved, require_device, words_of
 
 
@@ -50,6 +50,40 @@ def test_the_loop_takes_turns_with_its_floor_and_the_plain_one(figures):
         assert row["gpu_busy"] is None
         assert min(row["library"], row["flops"], row["parameters"], row["peak_memory"]) > 0
     assert found[0]["turns"]["library"] == found[1]["turns"]["library"]
+
+
+@pytest.mark.slow
+def test_every_setting_is_timed_beside_the_default_or_refused_with_its_reason(figures, capsys):
+    tried = ("precision=bfloat16", "batch_size=2", "attention=flash", "precision=tf32", "model.bound=sideways")
+    words = ("--small", "--repeats", "2", "--images", "2", "depth_anything_v2_small", "--settings", *tried)
+    default, *rows = figures(settings, *words)["results"]
+    shown = capsys.readouterr().out
+
+    assert default["setting"] == "default"
+    assert [row["setting"] for row in rows] == list(tried)
+    half, batch, *refused = rows
+    for row in (half, batch):
+        assert row["gain"] == pytest.approx(min(row["turns"]["default"]) / min(row["turns"]["with_it"]))
+        assert len(row["turns"]["default"]) == len(row["turns"]["with_it"]) == 2
+    # bfloat16 keeps 8 bits of a number, float32 24
+    assert 1e-4 < half["median"] <= half["largest"] < 0.5
+    assert batch["largest"] < 1e-5
+    assert (
+        refused[0]["refused"] == "attention=flash computes in half precision only: add precision=bfloat16, not float32"
+    )
+    if not torch.cuda.is_available():
+        assert refused[1]["refused"].startswith("precision=tf32: expected a CUDA device from Ampere on")
+    assert all(row["refused"] in shown for row in rows if "refused" in row)
+
+
+def test_a_difference_is_a_part_of_the_range_of_its_own_image():
+    reference = torch.tensor([[0.0, 1, 2, 4], [10, 20, 30, 50]]).reshape(2, 1, 2, 2)
+    values = reference + torch.tensor([[0.0, 0.4, 0.4, 0], [0, 4, 0, 20]]).reshape(2, 1, 2, 2)
+
+    # parts of the range: 0 0.1 0.1 0, 0 0.1 0 0.5; of an even number the lower median
+    assert settings.differences(values, reference) == pytest.approx((0.5, 0.0))
+    assert settings.differences(values[1:], reference[1:]) == pytest.approx((0.5, 0.0))
+    assert settings.differences(torch.full_like(values, torch.inf), reference) == (None, None)
 
 
 def test_forms_take_turns_and_every_second_round_backwards():
