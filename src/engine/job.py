@@ -15,6 +15,7 @@ from rich.console import Console
 
 from src.engine import sweep
 from src.engine.device_slot import take_device
+from src.engine.digits import print_cost_in_digits
 from src.engine.environment import is_first_process
 from src.engine.explain import explain
 from src.engine.interrupt import EXIT_CODE, Interrupted
@@ -101,5 +102,6 @@ def _run_and_show(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> None:
     if cell is not None:
         note(folder, state="done")
         print_cell(cell, Console())
+        print_cost_in_digits(cell, Console())
         if cfg.profile and (folder / PROFILE_FILE).is_file():
             print_profile(folder, Console())

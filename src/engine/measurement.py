@@ -1,5 +1,6 @@
 """What a cell measures, as opposed to how it is computed; its hash names the cell's folder."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -37,6 +38,14 @@ def prediction(cfg: DictConfig) -> dict[str, Any]:
 def compute_settings(cfg: DictConfig) -> dict[str, Any]:
     """Return how the network computes, where it is not as by default: {} is what all cells before had."""
     return {key: cfg[key] for key, default in _COMPUTE.items() if cfg[key] != default}
+
+
+def in_default_arithmetic(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resolved measurement as it would be if its network computed as by default, in float32."""
+    plain = {key: value for key, value in measured.items() if key not in _COMPUTE}
+    if "dtype" in plain["model"]:  # of Marigold, which has a setting of its own
+        plain["model"] = {**plain["model"], "dtype": "float32"}
+    return plain
 
 
 def _plain(node: Any) -> Any:
