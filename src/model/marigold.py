@@ -57,6 +57,8 @@ class Marigold(DepthModel):
         architecture: keywords of "unet", "vae" and "scheduler" (which names its "class"), and the checkpoint's defaults
             for "steps" and "processing_resolution"; used for random weights only.
         seed: of the noise and of random weights.
+        vae_slicing: whether the autoencoder takes the images and members of a batch one by one, which needs its memory
+            once; the denoiser still sees them together.
     """
 
     space = OutputSpace.AFFINE_DEPTH
@@ -81,6 +83,7 @@ class Marigold(DepthModel):
         resolution: int | str,
         architecture: Mapping[str, Any],
         seed: int,
+        vae_slicing: bool = False,
     ) -> None:
         super().__init__()
         if (steps is not None and steps < 1) or ensemble < 1 or (processing_resolution or 8) % self.multiple:
@@ -106,6 +109,7 @@ class Marigold(DepthModel):
         self.resolution = parse_resolution(resolution)
         self.architecture = architecture
         self.seed = seed
+        self.vae_slicing = vae_slicing
         self._loaded_revision = ""
         self._tiny_revision = ""
         self._pipeline: Any = None
@@ -182,6 +186,8 @@ class Marigold(DepthModel):
         # the library's own cast warns of modules to keep in single precision, of which there are none
         self.unet, self.vae = (nn.Module.to(network, self.network_dtype) for network in (unet, vae))
         reveal_overflow(self.vae.decoder)  # whose output is clipped
+        if self.vae_slicing:
+            self.vae.enable_slicing()
         self.register_buffer("empty_text", empty_text.to(self.network_dtype), persistent=False)
         self._pipeline = MarigoldDepthPipeline(
             unet=self.unet,

@@ -9,6 +9,7 @@ time unless `batch_size` says otherwise. Default and setting take turns, so "gai
 measured in the same minutes; "largest" and "median" are differences of pixels from the default's prediction of the same
 pictures, as a part of its range. Weights are random and of the true size: times are those of trained ones, differences
 only hint at theirs. What a model or machine cannot do is listed with the reason.
+On a processor half precision and compile are tried only if --settings names them: both can take many minutes.
 """
 
 # ruff: noqa: T201
@@ -45,9 +46,10 @@ CUDA_MODELS = ("depth_anything_v2_small", "depth_anything_v2_large", "midas", "z
 HALF = ("precision=bfloat16", "precision=float16")
 KERNELS = ("precision=tf32", "attention=eager", "attention=sdpa", "channels_last=true")
 TOGETHER = ("batch_size=2", "batch_size=4")
-CUDA_ONLY = ("attention=flash,precision=bfloat16", "compile=true")  # a compiler takes many minutes for a processor
+CUDA_ONLY = ("attention=flash,precision=bfloat16", "compile=true")
 MARIGOLD_HALF = ("model.dtype=bfloat16", "model.dtype=float16")
-MARIGOLD_CUDA = ("model.ensemble=4,model.ensembling=closed_form",)  # four members in one batch
+MEMBERS = "model.ensemble=4,model.ensembling=closed_form"  # in one batch
+MARIGOLD_CUDA = (MEMBERS, f"{MEMBERS},+model.vae_slicing=true")
 HEADS = ("default", "with it", "gain", "largest", "median", "GiB")
 
 
@@ -89,12 +91,11 @@ class Way:
 
 
 def settings_for(model: Any, device: torch.device) -> tuple[str, ...]:
-    """Return what there is to try."""
-    is_cuda, is_marigold = device.type == "cuda", hasattr(model, "unet")
-    everywhere = (*(MARIGOLD_HALF if is_marigold else HALF), *KERNELS, *TOGETHER)
-    if not is_cuda:
-        return everywhere
-    return (*everywhere, *CUDA_ONLY, *(MARIGOLD_CUDA if is_marigold else ()))
+    """Return what there is to try; of a processor, many of which emulate half precision, only what takes minutes."""
+    if device.type != "cuda":
+        return (*KERNELS, *TOGETHER)
+    half, more = (MARIGOLD_HALF, MARIGOLD_CUDA) if hasattr(model, "unet") else (HALF, ())
+    return (*half, *KERNELS, *TOGETHER, *CUDA_ONLY, *more)
 
 
 def with_setting(default: Way, words: Sequence[str], setting: str, outputs: Path) -> Way:
@@ -151,7 +152,7 @@ def measure(spec: str, folder: Path, options: argparse.Namespace, device: torch.
 
 def print_row(row: dict[str, Any]) -> None:
     """Print a line of the table."""
-    head = f"{row['model']:30}{row['setting']:48}"
+    head = f"{row['model']:42} {row['setting']:36}"
     if "refused" in row:
         print(f"{head}  refused: {row['refused']}", flush=True)
         return
@@ -177,7 +178,7 @@ def main() -> int:
     models = options.models or (CUDA_MODELS if options.device == "cuda" else CPU_MODELS)
     size = (48, 64) if options.small else tuple(options.size)
     heads = "".join(f"{head:>11}" for head in HEADS)
-    print(f"{'random weights, seconds an image':78}{heads}", flush=True)
+    print(f"{'random weights, seconds an image':79}{heads}", flush=True)
     with tempfile.TemporaryDirectory() as place:
         write_pictures(Path(place), options.images, size)
         rows = [row for spec in models for row in measure(spec, Path(place), options, device)]

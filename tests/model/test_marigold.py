@@ -134,6 +134,20 @@ def test_an_ensemble_is_the_same_to_the_last_bit_in_every_batch(loaded, images, 
     assert not torch.equal(together, infer(loaded(flavour, ensemble=1), batch, "ab"))
 
 
+def test_a_sliced_autoencoder_sees_members_one_by_one_and_the_denoiser_all(loaded, images):
+    batch = images(2, 24, 32)
+    ensemble = {"ensemble": 3, "ensembling": "closed_form"}
+    whole, sliced = loaded(**ensemble), loaded(**ensemble, vae_slicing=True)
+    seen = {"unet": [], "encoder": [], "decoder": []}
+    for name, part in (("unet", sliced.unet), ("encoder", sliced.vae.encoder), ("decoder", sliced.vae.decoder)):
+        part.register_forward_pre_hook(lambda _, args, name=name: seen[name].append(len(args[0])))
+
+    torch.testing.assert_close(infer(sliced, batch, "ab"), infer(whole, batch, "ab"), rtol=0, atol=1e-5)
+    assert set(seen["unet"]) == {6}
+    assert seen["encoder"] == [1] * 2
+    assert seen["decoder"] == [1] * 6
+
+
 @pytest.mark.parametrize("flavour", ["v1_1", "lcm"])
 def test_closed_form_ensembles_go_through_the_network_together(loaded, images, flavour):
     model = loaded(flavour, ensemble=3, ensembling="closed_form")
