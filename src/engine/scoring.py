@@ -7,12 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from src.core.aligned import Aligned
-from src.core.batch import Batch, Unreadable
+from src.core.batch import Batch
 from src.core.errors import ConfigError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
@@ -23,10 +21,10 @@ from src.engine.environment import device_name, make_repeatable, quieten
 from src.engine.interrupt import Interrupt
 from src.engine.panels import PanelWriter, judge
 from src.engine.processes import Others
+from src.engine.rows import scored_rows, skipped_rows
 from src.engine.saved_predictions import PredictionWriter
 from src.engine.stages import Stages, Trace
-from src.protocol import EvalProtocol, ProtocolMetric, Scores, Status
-from src.records.schema import SampleRecord
+from src.protocol import EvalProtocol, ProtocolMetric
 from src.records.table import Scored, from_records
 from src.records.writer import RecordWriter, finite, write_json
 
@@ -152,17 +150,18 @@ class ScoringCallback(Callback):
                 scores = {name: protocol.evaluate(prediction, sample) for name, protocol in self.protocols.items()}
                 for name, metric in self._metrics.items():
                     metric.update(scores[name], sample)
-            records = self._records(sample, prediction, scores, seconds)
+            timed = [self.seconds.get(name, seconds) for name in sample.sample_id]
+            rows = scored_rows(self.protocols, sample, prediction, scores, timed)
             if self.predictions is not None:  # before the records, which say that the image is done
                 self.predictions.write(sample, prediction)
             self._enter("panels")
-            self._panels.offer(sample, self.judge(from_records(records)), partial(self._align, prediction, sample))
+            self._panels.offer(sample, self.judge(from_records(rows)), partial(self._align, prediction, sample))
             self._enter("records")
-            self._writer.write(records)
+            self._writer.write(rows)
             self._enter("panels")
             self._panels.settle()
         self._enter("records")
-        self._writer.write(record for image in batch.unreadable for record in self._skipped(image))
+        self._writer.write(row for image in batch.unreadable for row in skipped_rows(self.protocols, image))
         self._clock.finished(images)
         if self.stages is not None:
             self.stages.loaded(images, batch.seconds, reading=batch.reading_seconds)
@@ -177,63 +176,6 @@ class ScoringCallback(Callback):
 
     def _align(self, prediction: Prediction, sample: Sample) -> dict[str, Aligned]:
         return {name: protocol.align(prediction, sample) for name, protocol in self.protocols.items()}
-
-    def _records(
-        self, sample: Sample, prediction: Prediction, scores: Mapping[str, Scores], seconds: float
-    ) -> list[SampleRecord]:
-        columns = torch.cat([_columns(score) for score in scores.values()], dim=1)
-        rows: list[list[float]] = columns.tolist()
-        records = []
-        for position, row in enumerate(rows):
-            values = iter(row)
-            for name, protocol in self.protocols.items():
-                status, valid_pixels, scale, shift = (next(values) for _ in range(4))
-                has_failed = status == Status.FAILED
-                records.append(
-                    SampleRecord(
-                        index=sample.index[position],
-                        sample_id=sample.sample_id[position],
-                        group=sample.group[position],
-                        protocol=name,
-                        protocol_version=protocol.version,
-                        status=Status(int(status)).name.lower(),  # type: ignore[arg-type]
-                        valid_pixels=int(valid_pixels),
-                        scale=finite(scale),
-                        shift=finite(shift),
-                        errors={metric: finite(next(values)) for metric in protocol.metric_names},
-                        weights={metric: next(values) for metric in scores[name].weights},
-                        input_size=prediction.input_size,
-                        seconds=self.seconds.get(sample.sample_id[position], seconds),
-                        reason=_what_is_wrong(prediction, sample, position) if has_failed else "",
-                        depth_pixels=tuple(int(next(values)) for _ in protocol.depth_edges[1:]),
-                        depth_abs_rel=tuple(finite(next(values)) for _ in protocol.depth_edges[1:]),
-                    )
-                )
-        return records
-
-    def _skipped(self, image: Unreadable) -> list[SampleRecord]:
-        """The records of an image that could not be read; no metric hears of it."""
-        return [
-            SampleRecord(
-                index=image.index,
-                sample_id=image.sample_id,
-                group="",
-                protocol=name,
-                protocol_version=protocol.version,
-                status="skipped",
-                valid_pixels=0,
-                scale=None,
-                shift=None,
-                errors=dict.fromkeys(protocol.metric_names),
-                weights={metric.name: 0.0 for metric in protocol.metrics if metric.mean_over != "images"},
-                input_size=(0, 0),
-                seconds=0.0,
-                reason=image.reason,
-                depth_pixels=(0,) * len(protocol.depth_edges[1:]),
-                depth_abs_rel=(None,) * len(protocol.depth_edges[1:]),
-            )
-            for name, protocol in self.protocols.items()
-        ]
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the file and leave this process's report; returns when every process has done so."""
@@ -279,24 +221,7 @@ class ScoringCallback(Callback):
             self._writer = None
 
 
-def _what_is_wrong(prediction: Prediction, sample: Sample, position: int) -> str:
-    """Describe the prediction of an image that failed; waits for the device, so only for those."""
-    values = prediction.values[position][sample.valid[position]]
-    nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
-    name = sample.sample_id[position]
-    if nan + infinite:
-        return f"{name}: {nan} NaN and {infinite} infinite values on {len(values)} valid pixels"
-    return f"{name}: finite values between {values.min():g} and {values.max():g}, but an error of them is not finite"
-
-
 def _provenance(model: LightningModule) -> dict[str, Any]:
     """Where a model's numbers come from, as plain values."""
     known: Any = model.provenance
     return dict(known) if isinstance(known, Mapping) else dataclasses.asdict(known)
-
-
-def _columns(scores: Scores) -> Tensor:
-    """Put what a record needs into (b, c) float64, so that one transfer brings a whole batch to the host."""
-    head = (scores.status, scores.valid_pixels, scores.scale, scores.shift)
-    numbers = [value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())]
-    return torch.cat([torch.stack(numbers, dim=1), scores.depth_pixels.double(), scores.depth_abs_rel], dim=1)
