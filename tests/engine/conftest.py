@@ -1,7 +1,6 @@
-"""Run cells in this process, or the real command line in another, below a temporary folder."""
+"""Run cells in this process, below a temporary folder."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -148,24 +147,3 @@ def predict(tmp_path):
 
     yield predict
     HydraConfig.instance().cfg = None
-
-
-@pytest.fixture
-def command(tmp_path):
-    """Return a function that runs `python -m <module> <words>` in a fresh folder and returns the finished process."""
-
-    def command(*words: str, module: str = "src.eval", **environment: str) -> subprocess.CompletedProcess[str]:
-        # a checkout that is not installed is found too
-        path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(CONF.parent)]))
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", "PYTHONPATH": path, **environment}
-        return subprocess.run(
-            [sys.executable, "-m", module, *words],
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return command

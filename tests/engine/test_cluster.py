@@ -1,9 +1,6 @@
 """One cell on two machines, as torchrun and SLURM start it: two processes with the variables that those set."""
 
-import os
 import socket
-import subprocess
-import sys
 
 import pytest
 
@@ -36,26 +33,23 @@ def slurm(node: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("variables", [torchrun, slurm])
-def test_two_nodes_of_one_process_each_score_one_cell(run, outside, tmp_path, variables):
+def test_two_nodes_of_one_process_each_score_one_cell(start, command, run, outside, tmp_path, variables):
     words = ["model=ramp", "data=ragged", "batch_size=2"]
     alone = run(*words, conf=outside)
     words += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=1", "trainer.num_nodes=2"]
     words += [f"paths.output_dir={tmp_path}/shared", "num_workers=0"]
-    common = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    nodes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "src.eval", "--config-dir", str(outside), *words],
-            cwd=tmp_path, env={**common, **variables(node)}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for node in range(2)
-    ]  # fmt: skip
-    said = [node.communicate(timeout=300) for node in nodes]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    words = ["--config-dir", str(outside), *words]
+    first = start(*words, **common, **variables(0))
+    # from nothing, since lightning reads which process it is in when it is imported
+    second = command(*words, fresh=True, **common, **variables(1))
+    done = [first.finish(300), second]
 
-    assert [node.returncode for node in nodes] == [0, 0], said
+    assert [node.returncode for node in done] == [0, 0], done
     (folder,) = tmp_path.glob("shared/ramp/ragged/*")
     together = read_cell(folder)
     assert together.manifest.world_size == 2
     assert together.manifest.fingerprint == alone.manifest.fingerprint
     assert (folder / "summary.json").read_text() == (alone.folder / "summary.json").read_text()
-    assert str(folder) in said[0][0]
-    assert said[1][0] == "", "only process 0 shows the result"
+    assert str(folder) in done[0].stdout
+    assert done[1].stdout == "", "only process 0 shows the result"

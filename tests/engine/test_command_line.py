@@ -12,7 +12,7 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 def test_a_run_prints_its_table_and_ends_with_its_folder(command, tmp_path):
-    done = command("model=ramp", "data=sample")
+    done = command("model=ramp", "data=sample", fresh=True)
 
     assert done.returncode == 0, done.stderr
     assert re.search(r"affine_disparity v1\s+abs_rel ↓\s+0\.\d{4}\s+–\s+1 / 0 / 0", done.stdout)
@@ -76,7 +76,7 @@ def test_help_lists_every_choice_with_its_line():
 
 
 def test_help_imports_no_torch(command):
-    done = command("--help", PYTHONPROFILEIMPORTTIME="1")
+    done = command("--help", fresh=True, PYTHONPROFILEIMPORTTIME="1")
 
     assert done.returncode == 0
     assert "model=\n" in done.stdout

@@ -15,6 +15,7 @@ from src.core.errors import LeadlineError
 from src.engine.explain import explain
 from src.records.schema import SampleRecord
 from src.records.table import read_table, to_records
+from tests.launching import shared_by
 
 pytestmark = pytest.mark.slow
 
@@ -38,10 +39,6 @@ class Dying(Broken):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().infer(image, sample_id) + image[:, :1] / 100
 """
-
-
-def forked(world: int) -> list[str]:
-    return ["trainer=ddp_spawn", "trainer.strategy=ddp_fork", "trainer.accelerator=cpu", f"trainer.devices={world}"]
 
 
 def read(folder: Path) -> tuple[list[SampleRecord], dict, dict]:
@@ -73,7 +70,7 @@ def test_processes_change_no_digit(
 
     for world in worlds:
         # the run itself compares the mean of the records with what the metrics compute across processes
-        cell = run(*words, *forked(world), f"paths.output_dir={tmp_path}/{world}", conf=dying)
+        cell = run(*words, *shared_by(world), f"paths.output_dir={tmp_path}/{world}", conf=dying)
         records, summary, manifest = read(cell.folder)
         assert records == alone, world
         assert summary == summary_alone, world
@@ -105,7 +102,7 @@ def test_one_killed_process_of_several_loses_its_batch_and_any_number_goes_on(
 
     (tmp_path / "die.now").touch()
     with pytest.raises(Exception, match="SIGKILL") as raised:
-        run(*words, *forked(first), conf=dying)
+        run(*words, *shared_by(first), conf=dying)
     message = explain(raised.value)
     assert message is not None
     assert "a process of the run has died" in message
@@ -118,7 +115,7 @@ def test_one_killed_process_of_several_loses_its_batch_and_any_number_goes_on(
     assert {0, 1} <= on_disk  # its batches before, and those of others
     assert 8 not in on_disk
 
-    read_again = run(*words, *(forked(then) if then > 1 else []), conf=dying)
+    read_again = run(*words, *(shared_by(then) if then > 1 else []), conf=dying)
     assert f"Resuming: {len(on_disk)} of 12 images" in caplog.text
     records, summary, manifest = read(read_again.folder)
     assert (records, summary, manifest["world_size"]) == (alone, summary_alone, then)
@@ -127,7 +124,7 @@ def test_one_killed_process_of_several_loses_its_batch_and_any_number_goes_on(
 def test_a_failing_process_fails_the_run_with_its_own_words(run: Callable, outside: Path, tmp_path: Path) -> None:
     words = ["model=ramp", "data=ragged", "data.unreadable=3", "batch_size=1"]
     with pytest.raises(Exception, match=r"image/3\.png") as raised:
-        run(*words, *forked(2), conf=outside)
+        run(*words, *shared_by(2), conf=outside)
     assert not isinstance(raised.value, LeadlineError)  # it comes as the text of a traceback
     assert explain(raised.value) == "image/3.png: expected a PNG, got garbage"
     assert not list(tmp_path.glob("outputs/**/manifest.json"))

@@ -1,14 +1,12 @@
 """Runs that are killed or asked to stop, and go on."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from src.records.table import read_table, to_records
+from tests.launching import shared_by
 
 pytestmark = pytest.mark.slow
 
@@ -37,19 +35,12 @@ def words(slow):
     return ["--config-dir", str(slow), "model=slow", "data=ragged", "data.n=12", "batch_size=2", "trainer=cpu"]
 
 
-def start(words, tmp_path, *more):
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "src.eval", *words, *more], cwd=tmp_path, env=env, text=True, stderr=subprocess.PIPE
-    )
-
-
 def wait_for_records(tmp_path, process, lines=5):
     for _ in range(2400):
         text = "".join(path.read_text() for path in tmp_path.glob("outputs/slow/ragged/*/records.rank0.jsonl"))
         if text.count("\n") >= lines:
             return
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.stderr
         time.sleep(0.05)
     pytest.fail("no record was written within two minutes")
 
@@ -60,17 +51,17 @@ def errors(folder):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_stopped_run_goes_on_and_ends_with_the_digits_of_an_undisturbed_one(
-    command, run, words, slow, tmp_path, number
+    start, command, run, words, slow, tmp_path, number
 ):
-    process = start(words, tmp_path)
+    process = start(*words)
     wait_for_records(tmp_path, process)
     process.send_signal(number)
-    message = process.stderr.read()
+    code, message = process.wait(30), process.stderr
 
     if number == signal.SIGKILL:
-        assert process.wait(30) == -number
+        assert code == -number
     else:
-        assert process.wait(30) == 75
+        assert code == 75
         assert f"interrupted by {number.name}" in message
         assert "Traceback" not in message
     assert not list(tmp_path.glob("outputs/**/manifest.json"))
@@ -85,24 +76,23 @@ def test_a_stopped_run_goes_on_and_ends_with_the_digits_of_an_undisturbed_one(
     assert (resumed / "summary.json").read_text() == (whole.folder / "summary.json").read_text()
 
 
-def test_a_run_of_one_process_is_resumed_by_two(command, words, tmp_path):
-    process = start(words, tmp_path)
+def test_a_run_of_one_process_is_resumed_by_two(start, command, words, tmp_path):
+    process = start(*words)
     wait_for_records(tmp_path, process)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     process.wait(30)
 
-    again = command(*words[:-1], "trainer=ddp_cpu")
+    again = command(*words[:-1], *shared_by(2))
 
     assert again.returncode == 0, again.stderr
     (folder,) = tmp_path.glob("outputs/slow/ragged/*")
     assert len(errors(folder)) == 12 * 5
 
 
-def test_an_interrupted_sweep_stops(words, tmp_path):
-    process = start(words, tmp_path, "resolution=native,384", "-m")
+def test_an_interrupted_sweep_stops(start, words, tmp_path):
+    process = start(*words, "resolution=native,384", "-m")
     wait_for_records(tmp_path, process)
     process.send_signal(signal.SIGINT)
-    process.stderr.read()
 
     assert process.wait(30) == 75
     assert len(list(tmp_path.glob("outputs/slow/ragged/*/config.yaml"))) == 1, "another cell was started"

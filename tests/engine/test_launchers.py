@@ -65,7 +65,7 @@ def test_cells_that_run_in_parallel_see_a_gpu_each(command, elsewhere, tmp_path)
     done = command(
         "--config-dir", str(elsewhere), "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "trainer=cpu",
         "model=watching", f"model.place={tmp_path}/seen", "data=ragged", "data.n=2,3", "num_workers=0",
-        CUDA_VISIBLE_DEVICES="GPU-4f,7",
+        fresh=True, CUDA_VISIBLE_DEVICES="GPU-4f,7",  # joblib waits for ever in a process that was forked
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr

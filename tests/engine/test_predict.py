@@ -4,8 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -141,27 +139,21 @@ def test_an_interrupt_stops_after_the_batch_and_the_same_command_goes_on(predict
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_pictures_and_stop_together(predict, photos, bright, tmp_path):
+def test_two_processes_share_the_pictures_and_stop_together(start, predict, photos, bright, tmp_path):
     for number in range(20):
         Image.new("RGB", (3, 2), (number, number, number)).save(photos / f"more {number:02}.png")
     words = ["model=bright", f"images={photos}", "write=[npy]", f"output={tmp_path}/maps"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "src.predict", "--config-dir", str(bright), *words, "trainer=ddp_cpu"],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "SECONDS_PER_BATCH": "0.5"},
-        text=True,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    words_of_two = ["--config-dir", str(bright), *words, "trainer=ddp_cpu"]
+    process = start(*words_of_two, module="src.predict", session=True, SECONDS_PER_BATCH="0.5")
     try:
         deadline = time.monotonic() + 120
         while len(list(tmp_path.glob("maps/about/*.json"))) < 2:
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, process.stderr
             assert time.monotonic() < deadline, "nothing was written in two minutes"
             time.sleep(0.05)
-        process.terminate()  # this process only: it tells the other one
-        message = process.stderr.read()
+        process.send_signal(signal.SIGTERM)  # this process only: it tells the other one
         assert process.wait(60) == 75
+        message = process.stderr
         assert "interrupted by SIGTERM after a whole batch; the same command goes on from here" in message
         assert "Traceback" not in message
         with pytest.raises(ProcessLookupError):  # nobody of the group is left

@@ -8,6 +8,7 @@ from torch import multiprocessing
 
 from src.metrics.depth import AbsRel
 from src.metrics.per_image import PerImage
+from tests.launching import warm
 
 # image number -> two values and how much they count; the second column is undefined for image 1
 VALUES = torch.tensor([[1.0, 10.0], [2.0, torch.nan], [3.0, 30.0], [4.0, 40.0], [5.0, 50.0]], dtype=torch.float64)
@@ -116,10 +117,10 @@ def _work(rank, folder):
 def gathered(tmp_path_factory, pytestconfig):
     """Run every case in its processes; case and rank -> what the rank computed, twice, and what it then holds."""
     folder = tmp_path_factory.mktemp("ranks")
+    warm()
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(pytestconfig.rootpath))  # processes find this module by its name
-        patch.setenv("OMP_NUM_THREADS", "1")
-        multiprocessing.spawn(_work, args=(str(folder),), nprocs=3)
+        multiprocessing.start_processes(_work, args=(str(folder),), nprocs=3, start_method="forkserver")
     return lambda case, rank: torch.load(folder / f"{case} {rank}.pt")
 
 

@@ -1,8 +1,4 @@
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import diffusers
 import numpy as np
@@ -16,8 +12,8 @@ from src.core.prediction import OutputSpace
 from src.core.seeding import derive_seed
 from src.model.consensus import consensus
 from src.model.marigold import Marigold
+from tests.launching import shared_by
 
-CONF = Path(__file__).parents[2] / "conf"
 FLAVOURS = ["v1_0", "v1_1", "lcm"]
 
 
@@ -95,20 +91,17 @@ def test_an_image_keeps_its_noise_to_the_last_bit_in_every_batch(loaded, images,
 
 
 @pytest.mark.slow
-def test_two_processes_predict_the_same_bits_as_one(loaded, images, tmp_path):
+def test_two_processes_predict_the_same_bits_as_one(command, loaded, images, tmp_path):
     batch = images(3, 24, 32)
     for name, image in zip("abc", batch, strict=True):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(tmp_path / f"{name}.png")
         np.save(tmp_path / f"{name}.npy", np.ones((24, 32), np.float32))
     model = loaded("lcm", seed=3)  # which draws noise in every step
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "src.eval", "model=marigold_lcm", "model.weights=Tiny/marigold", "seed=3",
-            "data=folder", f"data.images={tmp_path}/*.png", f"data.depth={tmp_path}/*.npy", "data.depth_scale=1.0",
-            "data.depth_range=[0.1,10.0]", "protocol=[affine_depth]", "save_predictions=float32", "trainer=ddp_cpu",
-            "batch_size=1", f"paths.output_dir={tmp_path}/out",
-        ],
-        cwd=CONF.parent, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    done = command(
+        "model=marigold_lcm", "model.weights=Tiny/marigold", "seed=3", "data=folder", f"data.images={tmp_path}/*.png",
+        f"data.depth={tmp_path}/*.npy", "data.depth_scale=1.0", "data.depth_range=[0.1,10.0]",
+        "protocol=[affine_depth]", "save_predictions=float32", "batch_size=1", f"paths.output_dir={tmp_path}/out",
+        *shared_by(2), fresh=True,  # the library reads where its cache is when it is imported
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "kept in float32" not in done.stderr
