@@ -1,8 +1,7 @@
 """DepthDataModule: serves one data set to the trainer, each image exactly once across processes."""
 
-import contextlib
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,14 +85,17 @@ class DepthDataModule(LightningDataModule):
         """The ids this run is expected to score, in order."""
         return self.dataset.sample_ids[: self.limit]
 
-    def files(self) -> dict[str, list[Path]]:
-        """Return the files that each image of this run is made from, as far as the data set says and they are there."""
-        found: dict[str, list[Path]] = {}
+    def files(self) -> Iterator[tuple[str, list[Path]]]:
+        """Go over the images of this run and the files that each is made from, as far as the data set says.
+
+        An image whose files are not there is left out.
+        """
         for position, name in enumerate(self.sample_ids):
-            with contextlib.suppress(DataError):
-                files = map(stamped_file, self.dataset.stamps(position) or ())
-                found[name] = [file for file in files if file is not None]
-        return found
+            try:
+                stamps = self.dataset.stamps(position) or ()
+            except DataError:
+                continue
+            yield name, [file for file in map(stamped_file, stamps) if file is not None]
 
     def example(self) -> Sample:
         """Return the first image that can be read; it shows what the data set is annotated with.

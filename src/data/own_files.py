@@ -20,17 +20,22 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OwnFile:
-    """One file, on disk or in an archive.
+    """One file, on disk or in an archive; a set may have millions, and a path takes a kilobyte.
 
     Attributes:
-        path: of the file; in an archive the archive's, followed by the name in it.
-        archive: that holds it, or None.
-        name: in the archive.
+        root: folder or archive that it lies in, shared with others.
+        name: below that.
+        archive: the same as root, or None if it is a folder.
     """
 
-    path: Path
+    root: Path
+    name: str
     archive: Tree | None = None
-    name: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Of the file; in an archive the archive's, followed by the name in it."""
+        return self.root / self.name
 
     def content(self) -> bytes | None:
         """The bytes of a file in an archive; None of one that can be read at its path."""
@@ -72,7 +77,8 @@ def find_files(kind: str, source: Path, suffixes: Sequence[str]) -> dict[str, Ow
         raise DataError(msg)
     files: dict[str, OwnFile] = {}
     for file, name in _found(kind, source):
-        if file.path.suffix.lower() not in suffixes or file.path.name.startswith("."):
+        path = PurePath(file.name)
+        if path.suffix.lower() not in suffixes or path.name.startswith("."):
             continue
         key = unicodedata.normalize("NFC", name)
         if key in files:
@@ -134,9 +140,7 @@ def _packed(source: Path) -> tuple[Tree, str] | None:
 
 
 def _inside(kind: str, archive: Tree, below: str) -> Iterator[tuple[OwnFile, str]]:
-    paths = {
-        PurePosixPath(name): OwnFile(path=archive.path / name, archive=archive, name=name) for name in archive.names()
-    }
+    paths = {PurePosixPath(name): OwnFile(root=archive.path, name=name, archive=archive) for name in archive.names()}
     under = {path: file for path, file in paths.items() if path.is_relative_to(below)}
     if under or not any(sign in below for sign in _WILDCARDS):
         yield from ((file, path.relative_to(below).with_suffix("").as_posix()) for path, file in under.items())
@@ -149,16 +153,17 @@ def _inside(kind: str, archive: Tree, below: str) -> Iterator[tuple[OwnFile, str
 
 def _below(folder: Path) -> Iterator[tuple[OwnFile, str]]:
     for root, _, names in os.walk(folder, followlinks=True):
-        for path in (Path(root, name) for name in sorted(names)):
-            yield OwnFile(path=path), path.relative_to(folder).with_suffix("").as_posix()
+        for path in (Path(root, name).relative_to(folder) for name in sorted(names)):
+            yield OwnFile(root=folder, name=str(path)), path.with_suffix("").as_posix()
 
 
 def _matching(kind: str, pattern: Path) -> Iterator[tuple[OwnFile, str]]:
+    here = Path()
     found = glob.glob(str(pattern), recursive=True)  # noqa: PTH207 (Path.glob does not follow links below `**`)
     for path in sorted(Path(name) for name in found):
         if not path.is_file():
             continue
-        yield OwnFile(path=path), _called(kind, pattern, path)
+        yield OwnFile(root=here, name=str(path)), _called(kind, pattern, path)
 
 
 def _called(kind: str, pattern: PurePath, path: PurePath) -> str:

@@ -1,12 +1,14 @@
 """Whether the files that a cell was computed from are still the same: its folder is named by settings, not by files."""
 
+import functools
 import hashlib
+import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lightning.pytorch import LightningDataModule, LightningModule
 from omegaconf import DictConfig, OmegaConf
@@ -14,26 +16,37 @@ from omegaconf import DictConfig, OmegaConf
 from src.core.errors import ConfigError, LeadlineError
 from src.engine.build import build_datamodule, build_model
 
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
 Content = dict[str, dict[str, str]]
 """What was read, "data" and "model" -> name of an image, or of a file of the model -> digest of its content's marks."""
 
 _END = 4096  # bytes; where .png has the checksum of its pixels and .zip, .npz and .pth the checksums of their parts
 _THREADS = 16  # hide the latency of network file systems
+_AT_ONCE = 1024  # what waits for a thread takes kilobytes
 
 
 def content_of(cfg: DictConfig, datamodule: LightningDataModule, model: LightningModule | None) -> Content:
     """Mark the files of a cell: those of each image as far as the data set says, and the local ones of the model."""
     names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
-    images: dict[str, list[Path]] = datamodule.files()  # type: ignore[attr-defined]
+    images: Iterator[tuple[str, list[Path]]] = datamodule.files()  # type: ignore[attr-defined]
     reads: Any = getattr(model, "files", None)  # what stands in for a model has none
     read: Sequence[Path] | None = reads(names) if reads else ()
-    local = list(_local_files(cfg)) if read is None else read
-    unique = sorted({*(file for files in images.values() for file in files), *local})
-    with ThreadPoolExecutor(_THREADS) as threads:
-        marks = dict(zip(unique, threads.map(_mark, unique), strict=True))
+    local = _local_files(cfg) if read is None else read
+    mark = functools.lru_cache(_AT_ONCE)(_mark)  # an archive is a file of many images
+
+    def of_image(image: tuple[str, list[Path]]) -> tuple[str, str]:
+        name, files = image
+        return name, _digest([mark(file) for file in files])
+
+    def of_file(numbered: tuple[int, Path]) -> tuple[str, str]:
+        place, file = numbered
+        return f"{place} {file.name}", _digest(mark(file))
+
     content = {
-        "data": {name: _digest([marks[file] for file in files]) for name, files in images.items() if files},
-        "model": {f"{place} {file.name}": _digest(marks[file]) for place, file in enumerate(local)},
+        "data": dict(_on_threads(of_image, ((name, files) for name, files in images if files))),
+        "model": dict(_on_threads(of_file, enumerate(local))),
     }
     return {what: found for what, found in content.items() if found}
 
@@ -89,6 +102,14 @@ def _local_files(cfg: DictConfig) -> Iterator[Path]:
             for place, folders, files in os.walk(path):
                 folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
                 yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _on_threads(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Go over the results for all items, in their order."""
+    left = iter(items)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        while some := list(itertools.islice(left, _AT_ONCE)):
+            yield from threads.map(function, some)
 
 
 def _mark(file: Path) -> str:

@@ -12,7 +12,6 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from omegaconf import DictConfig, OmegaConf
 
 from src.engine.clock import median_and_p95
-from src.engine.content import Content, summary_of
 from src.engine.environment import git_revision, versions
 from src.engine.measurement import compute_settings, measurement
 from src.engine.scoring import rank_report
@@ -53,7 +52,7 @@ def build_manifest(
     not_applicable: Sequence[str],
     scores: Mapping[str, Scored],
     reports: Sequence[Mapping[str, Any]],
-    content: Content,
+    content: Mapping[str, Mapping[str, Any]],
     started: str,
     finished: str,
 ) -> RunManifest:
@@ -68,7 +67,7 @@ def build_manifest(
         not_applicable: names of those that cannot score the model's output space.
         scores: of the cell, by protocol.
         reports: one of each process, that of process 0 first.
-        content: of the files that were read.
+        content: summary of the files that were read.
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601.
     """
@@ -112,7 +111,7 @@ def build_manifest(
         versions=versions(),
         started=started,
         finished=finished,
-        content=summary_of(content),
+        content={what: dict(summary) for what, summary in content.items()},
         saved_predictions=cfg.save_predictions or "",
         unreadable=int(next(iter(scores.values())).unreadable.sum()),
         corruption=cfg.corruption,

@@ -21,7 +21,7 @@ from src.core.prediction import OutputSpace
 from src.core.sample import Sample
 from src.engine.batch_size import BatchSizeSearch
 from src.engine.build import build_datamodule, build_logger, build_model, build_protocols, build_trainer
-from src.engine.content import Content, content_of, refuse_changed
+from src.engine.content import content_of, refuse_changed, summary_of
 from src.engine.environment import is_first_process, quieten
 from src.engine.loaded import LoadedModel
 from src.engine.lock import sole_writer
@@ -104,6 +104,8 @@ def run_cell(cfg: DictConfig, folder: Path, loaded: LoadedModel | None = None) -
             rescored_from=plan.rescored_from,
             content=content,
         )
+        summary = summary_of(content)
+        del content  # a hundred bytes an image
         note(
             folder,
             state="running",
@@ -116,7 +118,7 @@ def run_cell(cfg: DictConfig, folder: Path, loaded: LoadedModel | None = None) -
         OmegaConf.save(OmegaConf.create(OmegaConf.to_container(cfg, resolve=True)), folder / CONFIG_FILE)
         plan.predict(kept)
         lock.check()
-        cell = _finish(cfg, folder, plan, content, started)
+        cell = _finish(cfg, folder, plan, summary, started)
         logger.publish(cell)
     return cell
 
@@ -188,7 +190,7 @@ def _prediction_writer(cfg: DictConfig, folder: Path, space: OutputSpace) -> Pre
     return PredictionWriter(folder, precision=cfg.save_predictions, about=about)
 
 
-def _finish(cfg: DictConfig, folder: Path, plan: _Plan, content: Content, started: str) -> Cell:
+def _finish(cfg: DictConfig, folder: Path, plan: _Plan, content: Mapping[str, Mapping[str, Any]], started: str) -> Cell:
     """Join what the processes have written, hold it against what they have computed, and close the cell."""
     reports = collect_reports(folder)
     scores = merge(folder, len(reports), plan.sample_ids, list(plan.protocols))

@@ -39,9 +39,9 @@ class PerImage(Metric):
             index: (b,) position of each image in the split.
             weights: (b, k) how much each value counts in the mean of its column; None for 1.
         """
-        self.values.append(values.double())
-        self.weights.append(torch.ones_like(values).double() if weights is None else weights.double())
-        self.index.append(index)
+        _append(self.values, values.double())
+        _append(self.weights, torch.ones_like(values).double() if weights is None else weights.double())
+        _append(self.index, index)
 
     def _sync_dist(self, *args: object, **kwargs: object) -> None:
         # gloo aborts when a rank without images has nothing to gather: give it an empty row set of the right width
@@ -69,3 +69,14 @@ class PerImage(Metric):
         counted = torch.where(finite, weights, 0.0)
         means = (torch.where(finite, values, 0.0) * counted).sum(0) / counted.sum(0)
         return dict(zip(self.columns, means, strict=True))
+
+
+def _append(pieces: list[Tensor], piece: Tensor) -> None:
+    """Add rows, and join the last pieces while they are of like length.
+
+    So few pieces stay, the logarithm of their rows: every tensor takes hundreds of bytes beside its numbers, which for
+    images that come one by one is many times as much.
+    """
+    pieces.append(piece)
+    while len(pieces) > 1 and len(pieces[-1]) >= len(pieces[-2]):
+        pieces[-2:] = [torch.cat(pieces[-2:])]

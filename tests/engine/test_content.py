@@ -6,10 +6,12 @@ import signal
 
 import numpy as np
 import pytest
+from lightning.pytorch import LightningDataModule
 from omegaconf import OmegaConf
 from PIL import Image
 
 from src.core.errors import ConfigError
+from src.engine import content
 from src.engine.content import _local_files
 from src.engine.interrupt import Interrupted
 
@@ -135,3 +137,22 @@ def test_saved_predictions_of_other_images_are_not_scored_again(run, own, tmp_pa
     rewrite(tmp_path / "depth" / "c.npy")
     with pytest.raises(ConfigError, match="has predicted what is to be scored again, but the files of its data"):
         run(*again, "limit=1")
+
+
+def test_results_of_threads_keep_their_order_however_many_wait(monkeypatch):
+    monkeypatch.setattr(content, "_AT_ONCE", 3)
+    assert list(content._on_threads(str, iter(range(10)))) == [str(i) for i in range(10)]
+
+
+def test_a_file_of_many_images_is_marked_once(monkeypatch, tmp_path):
+    (tmp_path / "all.zip").write_bytes(b"x")
+    images = [(f"{i}", [tmp_path / "all.zip"]) for i in range(50)]
+    marked = []
+    monkeypatch.setattr(content, "_mark", lambda file: marked.append(file) or file.name)
+    monkeypatch.setattr(content, "_THREADS", 1)
+    module = LightningDataModule()
+    module.sample_ids, module.files = tuple(name for name, _ in images), lambda: iter(images)
+    found = content.content_of(OmegaConf.create({"model": {}}), module, None)
+    assert list(found["data"]) == [name for name, _ in images]
+    assert len(set(found["data"].values())) == 1
+    assert marked == [tmp_path / "all.zip"]

@@ -46,6 +46,19 @@ def test_an_image_seen_twice_counts_once_whatever_the_order():
     assert torch.equal(weights, WEIGHTS)
 
 
+@pytest.mark.parametrize("lengths", [[1] * 100, [3, 1, 4, 1, 5, 9, 2, 6], [4, 0, 4, 0, 0]])
+def test_rows_keep_their_order_in_few_pieces(lengths):
+    metric, rows = PerImage(columns=("a",)), torch.arange(sum(lengths))
+    for index in rows.split(lengths):
+        metric.update(100.0 + index[:, None], index, 1.0 + index[:, None])
+    assert len(metric.index) == len(metric.values) == len(metric.weights) <= 1 + len(rows).bit_length()
+    index, values, weights = metric.table()
+    assert torch.equal(torch.cat(metric.index), rows)
+    assert torch.equal(index, rows)
+    assert torch.equal(values[:, 0], 100.0 + rows.double())
+    assert torch.equal(weights[:, 0], 1.0 + rows.double())
+
+
 def test_single_precision_values_are_kept_as_double():
     metric = PerImage(columns=("a",))
     metric.update(torch.tensor([[0.1]]), torch.tensor([0]))
