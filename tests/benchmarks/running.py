@@ -20,6 +20,7 @@ from src.engine.clock import synchronise
 from src.engine.environment import device_name, make_repeatable
 from src.engine.loaded import LoadedModel
 from src.engine.run import run_cell
+from src.model.base import parse_resolution
 from src.records.reader import Cell
 from tests.composing import compose_job
 
@@ -108,6 +109,11 @@ def library_loop(model: Any, device: torch.device) -> Callable[[Image.Image, int
     if hasattr(model, "unet"):
         return _diffusers_loop(model, device)
     height, width = model.target_size
+    resolution = parse_resolution(model.resolution)
+    if resolution == "native":
+        raise SystemExit("resolution=native: the library's image processors have one target size; name a number")
+    if resolution != "default":
+        height, width = resolution, round(resolution * width / height)
     kind = type(model.network).__name__
     if kind == "ZoeDepthForDepthEstimation":
         processor = transformers.ZoeDepthImageProcessor(size={"height": height, "width": width})

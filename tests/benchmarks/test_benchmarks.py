@@ -6,9 +6,10 @@ import sys
 import pytest
 import torch
 from hydra.core.hydra_config import HydraConfig
+from PIL import Image
 
 from tests.benchmarks import loop, models, settings
-from tests.benchmarks.running import interleaved, require_device, words_of
+from tests.benchmarks.running import interleaved, library_loop, load_model, require_device, words_of
 
 
 @pytest.fixture
@@ -92,6 +93,23 @@ def test_forms_take_turns_and_every_second_round_backwards():
 
     assert interleaved(forms, 3) == {"a": [1, 6, 7], "b": [2, 5, 8], "c": [3, 4, 9]}
     assert "".join(calls) == "abccbaabc"
+
+
+@pytest.mark.parametrize("resolution", ["default", "42"])
+def test_the_librarys_network_sees_pictures_of_the_same_size_as_here(tmp_path, resolution):
+    words = [*words_of("depth_anything_v2_small", small=True), f"resolution={resolution}"]
+    model = load_model(words, torch.device("cpu"), tmp_path)
+    seen = []
+    model.network.register_forward_pre_hook(
+        lambda _, args, keywords: seen.append(tuple((args or tuple(keywords.values()))[0].shape)), with_kwargs=True
+    )
+    picture = Image.new("RGB", (128, 96))  # the library chooses the scale nearest to 1: shrinks least, too
+    library_loop(model, torch.device("cpu"))(picture, 0)
+    with torch.inference_mode():
+        model.infer(torch.zeros(1, 3, 96, 128, dtype=torch.uint8), ("a",))
+
+    assert seen[0] == seen[1]
+    assert min(seen[0][2:]) == (70 if resolution == "default" else 42)
 
 
 def test_a_family_without_a_tiny_model_is_named():
