@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -125,6 +126,18 @@ def run(tmp_path):
 
     yield run
     HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def unchecked():
+    """Runs without the check of all shapes at every call, which takes more time than the calls.
+
+    For what is about disks, signals and processes: whole runs, resumed ones too, are checked in test_run.
+    """
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 @pytest.fixture

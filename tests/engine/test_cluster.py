@@ -6,7 +6,7 @@ import pytest
 
 from src.records.reader import read_cell
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked")]
 
 
 def free_port() -> int:

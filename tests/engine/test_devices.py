@@ -91,6 +91,7 @@ def test_processes_started_from_the_command_line_change_no_digit(
     assert (records, summary, manifest["world_size"]) == (alone, summary_alone, 2)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("first", "then"), [(3, 2), (2, 4), (2, 1)])
 def test_one_killed_process_of_several_loses_its_batch_and_any_number_goes_on(
     run: Callable, dying: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, first: int, then: int

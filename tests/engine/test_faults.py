@@ -13,6 +13,8 @@ from src.engine.explain import explain
 from src.records.status import progress
 from src.records.table import to_records
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 FAULTY = """
 import os
 import signal

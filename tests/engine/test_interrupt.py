@@ -8,7 +8,7 @@ import pytest
 from src.records.table import read_table, to_records
 from tests.launching import shared_by
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked")]
 
 SLOW = """
 import time

@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 
 from tests.engine.conftest import CONF
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 ELSEWHERE = """
 import os
 import signal

@@ -13,6 +13,8 @@ import pytest
 from src.core.errors import RecordsError
 from src.engine.lock import LOCK_FILE, Pace, sole_writer
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 FAST = Pace(beat=0.05, silence=1.0)
 
 
