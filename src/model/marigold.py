@@ -53,12 +53,12 @@ class Marigold(DepthModel):
             checkpoint's own default.
         dtype: of the networks' arithmetic: "float32", "float16" or "bfloat16".
         tiny_vae: hub id or local folder of a tiny autoencoder in place of the checkpoint's, or "random"; null for none.
+        vae_slicing: whether the autoencoder takes the images and members of a batch one by one, which needs its memory
+            once; the denoiser still sees them together.
         resolution: "default" for `processing_resolution`, "native" for the image's own size, or the longer side.
         architecture: keywords of "unet", "vae" and "scheduler" (which names its "class"), and the checkpoint's defaults
             for "steps" and "processing_resolution"; used for random weights only.
         seed: of the noise and of random weights.
-        vae_slicing: whether the autoencoder takes the images and members of a batch one by one, which needs its memory
-            once; the denoiser still sees them together.
     """
 
     space = OutputSpace.AFFINE_DEPTH
@@ -80,10 +80,10 @@ class Marigold(DepthModel):
         processing_resolution: int | None,
         dtype: str,
         tiny_vae: str | None,
+        vae_slicing: bool,
         resolution: int | str,
         architecture: Mapping[str, Any],
         seed: int,
-        vae_slicing: bool = False,
     ) -> None:
         super().__init__()
         if (steps is not None and steps < 1) or ensemble < 1 or (processing_resolution or 8) % self.multiple:
@@ -106,10 +106,10 @@ class Marigold(DepthModel):
         self.processing_resolution = processing_resolution
         self.network_dtype = _DTYPES[dtype]
         self.tiny_vae = tiny_vae
+        self.vae_slicing = vae_slicing
         self.resolution = parse_resolution(resolution)
         self.architecture = architecture
         self.seed = seed
-        self.vae_slicing = vae_slicing
         self._loaded_revision = ""
         self._tiny_revision = ""
         self._pipeline: Any = None

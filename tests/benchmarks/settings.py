@@ -49,7 +49,7 @@ TOGETHER = ("batch_size=2", "batch_size=4")
 CUDA_ONLY = ("attention=flash,precision=bfloat16", "compile=true")
 MARIGOLD_HALF = ("model.dtype=bfloat16", "model.dtype=float16")
 MEMBERS = "model.ensemble=4,model.ensembling=closed_form"  # in one batch
-MARIGOLD_CUDA = (MEMBERS, f"{MEMBERS},+model.vae_slicing=true")
+MARIGOLD_CUDA = (MEMBERS, f"{MEMBERS},model.vae_slicing=true")
 HEADS = ("default", "with it", "gain", "largest", "median", "GiB")
 
 

@@ -37,7 +37,14 @@ def model(architecture, marigold_architecture):
                 built = ZoeDepth(**NETWORK, **own, architecture=architecture(family))
             case "marigold":
                 own = {"steps": None, "ensemble": 1, "ensembling": "upstream", "processing_resolution": None}
-                own |= {"dtype": "float32", "tiny_vae": None, "weights": "random", "revision": None, "seed": 0}
+                own |= {
+                    "dtype": "float32",
+                    "tiny_vae": None,
+                    "vae_slicing": False,
+                    "weights": "random",
+                    "revision": None,
+                    "seed": 0,
+                }
                 built = Marigold(**own, resolution="default", architecture=marigold_architecture("v1_1"))
             case _:
                 built = MiDaS(**NETWORK, target_size=[64, 64], bound="minimal", architecture=architecture(family))

@@ -29,6 +29,7 @@ def marigold(marigold_architecture):
             "processing_resolution": None,
             "dtype": "float32",
             "tiny_vae": None,
+            "vae_slicing": False,
             "resolution": "default",
             "architecture": marigold_architecture(flavour),
             "seed": 0,

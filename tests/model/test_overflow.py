@@ -40,6 +40,7 @@ MARIGOLD = {
     "processing_resolution": None,
     "dtype": "float16",
     "tiny_vae": None,
+    "vae_slicing": False,
     "resolution": "default",
     "seed": 0,
 }
