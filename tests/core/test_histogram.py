@@ -1,5 +1,7 @@
 """Histograms by leading bits, against numpy's comparisons."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ def test_counts_and_sums_are_those_of_comparisons(seed):
     rng = np.random.default_rng(seed)
     values, weights = rng.uniform(0, 100, 5000) ** rng.uniform(0.1, 2), rng.normal(size=5000)
     found = by_leading_bits(torch.from_numpy(values), torch.from_numpy(weights), EDGES).numpy()
-    bins = [(values >= low) & (values < high) for low, high in zip(EDGES[:-1], EDGES[1:], strict=True)]
+    bins = [(values >= low) & (values < high) for low, high in itertools.pairwise(EDGES)]
     np.testing.assert_array_equal(found[0], [inside.sum() for inside in bins])
     np.testing.assert_allclose(found[1], [weights[inside].sum() for inside in bins], rtol=1e-12, atol=1e-12)
 
