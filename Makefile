@@ -4,11 +4,11 @@ PYTHON ?= python3
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.leadline
 
-.PHONY: help demo test check bench bench-models bench-settings bench-gpu bench-linear install clean
+.PHONY: help demo test check bench bench-loop bench-models bench-settings bench-gpu bench-linear install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP) ## create the environment with tested versions
 
@@ -38,6 +38,10 @@ bench: $(STAMP) ## measure speed; writes outputs/bench
 	$(RUN)/python tests/benchmarks/loading.py --output outputs/bench/loading.json
 	$(RUN)/python -m tests.benchmarks.startup --output outputs/bench/startup.json
 	$(RUN)/python -m tests.benchmarks.loop --output outputs/bench/loop.json
+
+bench-loop: $(STAMP) ## measure the whole loop of every family against its floor, an hour or two on a CPU
+	$(RUN)/python -m tests.benchmarks.loop depth_anything_v2_small depth_anything_v2_large midas zoedepth_nk \
+		marigold,model.steps=1 marigold,model.steps=4 --batches 2 --repeats 1 --output outputs/bench/loop_all.json
 
 bench-models: $(STAMP) ## measure models against the plain library's loop, random weights of the true size
 	$(RUN)/python -m tests.benchmarks.models --output outputs/bench/models.json
