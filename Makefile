@@ -40,8 +40,7 @@ bench: $(STAMP) ## measure speed; writes outputs/bench
 	$(RUN)/python -m tests.benchmarks.loop --output outputs/bench/loop.json
 
 bench-loop: $(STAMP) ## measure the whole loop of every family against its floor, an hour or two on a CPU
-	$(RUN)/python -m tests.benchmarks.loop depth_anything_v2_small depth_anything_v2_large midas zoedepth_nk \
-		marigold,model.steps=1 marigold,model.steps=4 --batches 2 --repeats 1 --output outputs/bench/loop_all.json
+	$(RUN)/python -m tests.benchmarks.loop --every --batches 2 --repeats 1 --output outputs/bench/loop_all.json
 
 bench-models: $(STAMP) ## measure models against the plain library's loop, random weights of the true size
 	$(RUN)/python -m tests.benchmarks.models --output outputs/bench/models.json

@@ -36,6 +36,7 @@ from src.engine.clock import synchronise
 from src.records.schema import PROFILE_FILE, RunManifest
 from tests.benchmarks.running import (
     DEPTH_SCALE,
+    FAMILIES,
     interleaved,
     library_loop,
     load_model,
@@ -49,10 +50,6 @@ from tests.benchmarks.running import (
 from tests.benchmarks.scoring import CASES, numpy_form
 
 CPU_MODELS = ("depth_anything_v2_small",)
-CUDA_MODELS = (
-    *("depth_anything_v2_small", "depth_anything_v2_large", "midas", "zoedepth_nk"),
-    *("marigold,model.steps=1", "marigold,model.steps=4"),
-)
 SIZES = ((480, 640), (352, 1216))
 BATCHES = {"cpu": (1,), "cuda": (1, 8)}
 PROTOCOL = {"affine_disparity": "affine_disparity", "affine_depth": "affine_depth", "metric_depth": "metric"}
@@ -217,6 +214,7 @@ def main() -> int:
     """Time every model at every size and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", nargs="*", metavar="MODEL")
+    parser.add_argument("--every", action="store_true", help="every family in place of MODEL, as on a GPU")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of pictures, in place of both sizes")
@@ -229,7 +227,7 @@ def main() -> int:
     if options.batches < 2:
         parser.error(f"--batches: expected at least 2, of which the first is left out, got {options.batches}")
     device = require_device(options.device)
-    models = options.models or (CUDA_MODELS if options.device == "cuda" else CPU_MODELS)
+    models = options.models or (FAMILIES if options.every or options.device == "cuda" else CPU_MODELS)
     heads = "".join(f"{head:>9}" for head in HEADS)
     print(f"{'random weights, seconds per image':34}{'size':>9}{'batch':>6}{heads}", flush=True)
     sizes = ((48, 64),) if options.small else (tuple(options.size),) if options.size else SIZES

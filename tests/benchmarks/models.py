@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 
 from tests.benchmarks.running import (
+    FAMILIES,
     best_seconds,
     library_loop,
     load_model,
@@ -32,10 +33,6 @@ from tests.benchmarks.running import (
 )
 
 CPU_MODELS = ("depth_anything_v2_small", "marigold,resolution=256,model.steps=1")
-CUDA_MODELS = (
-    *("depth_anything_v2_small", "depth_anything_v2_large", "midas", "zoedepth_nk"),
-    *("marigold,model.steps=1", "marigold,model.steps=4"),
-)
 
 
 def measure(spec: str, folder: Path, options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
@@ -77,7 +74,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="tiny networks and pictures: shows that it works")
     options = parser.parse_args()
     device = require_device(options.device)
-    models = options.models or (CUDA_MODELS if options.device == "cuda" else CPU_MODELS)
+    models = options.models or (FAMILIES if options.device == "cuda" else CPU_MODELS)
     size = (48, 64) if options.small else tuple(options.size)
     print(f"{'random weights, seconds per image':44}{'library':>10}{'single':>10}{'batch':>10}{'gain':>10}")
     rows = []

@@ -25,6 +25,9 @@ from src.records.reader import Cell
 from tests.composing import compose_job
 
 DEPTH_SCALE = 0.001
+NETWORKS = ("depth_anything_v2_small", "depth_anything_v2_large", "midas", "zoedepth_nk")
+FAMILIES = (*NETWORKS, "marigold,model.steps=1", "marigold,model.steps=4")
+"""What is timed of every family, on a GPU unless other models are named."""
 UNET = ("block_out_channels=[32,64]", "layers_per_block=1", "cross_attention_dim=32", "attention_head_dim=8",
         "sample_size=8", "use_linear_projection=false", "down_block_types=[CrossAttnDownBlock2D,DownBlock2D]",
         "up_block_types=[UpBlock2D,CrossAttnUpBlock2D]")  # fmt: skip

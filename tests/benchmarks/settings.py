@@ -32,6 +32,7 @@ from src.engine.clock import synchronise
 from src.engine.environment import make_repeatable
 from src.records.writer import finite
 from tests.benchmarks.running import (
+    NETWORKS,
     interleaved,
     load_model,
     machine,
@@ -42,7 +43,7 @@ from tests.benchmarks.running import (
 )
 
 CPU_MODELS = ("depth_anything_v2_small",)
-CUDA_MODELS = ("depth_anything_v2_small", "depth_anything_v2_large", "midas", "zoedepth_nk", "marigold,model.steps=1")
+CUDA_MODELS = (*NETWORKS, "marigold,model.steps=1")
 HALF = ("precision=bfloat16", "precision=float16")
 KERNELS = ("precision=tf32", "attention=eager", "attention=sdpa", "channels_last=true")
 TOGETHER = ("batch_size=2", "batch_size=4")

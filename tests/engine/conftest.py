@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jaxtyping
@@ -95,18 +95,33 @@ YAMLS = {
 
 
 @pytest.fixture
-def outside(tmp_path, monkeypatch):
-    """A model and a data set from outside the checkout: an importable module and a folder for --config-dir."""
-    code, conf = tmp_path / "code", tmp_path / "conf"
-    code.mkdir()
-    (code / "outside.py").write_text(OUTSIDE)
-    for name, text in YAMLS.items():
-        (conf / name).parent.mkdir(parents=True, exist_ok=True)
-        (conf / name).write_text(text)
+def own_code(tmp_path, monkeypatch):
+    """Return a function that makes code from outside the checkout importable, and gives a folder for --config-dir.
+
+    It takes the module's name and text, and the yamls by their path in that folder.
+    """
+    code, conf, made = tmp_path / "code", tmp_path / "conf", []
+
+    def own_code(module: str, text: str, yamls: Mapping[str, str]) -> Path:
+        code.mkdir(exist_ok=True)
+        (code / f"{module}.py").write_text(text)
+        made.append(module)
+        for name, content in yamls.items():
+            (conf / name).parent.mkdir(parents=True, exist_ok=True)
+            (conf / name).write_text(content)
+        return conf
+
     monkeypatch.syspath_prepend(str(code))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(code), str(CONF.parent)]), prepend=os.pathsep)
-    yield conf
-    sys.modules.pop("outside", None)
+    yield own_code
+    for module in made:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def outside(own_code):
+    """A model and a data set from outside the checkout."""
+    return own_code("outside", OUTSIDE, YAMLS)
 
 
 def job(config: str, words: Sequence[str], outputs: Path, conf: Path | None = None) -> tuple[DictConfig, Path]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 
 import pytest
 import torch
@@ -66,15 +65,9 @@ class Layer(DepthModel):
 
 
 @pytest.fixture
-def layer(tmp_path, monkeypatch):
+def layer(own_code):
     """A folder for --config-dir with the model `layer`, one convolution whose dtype is a setting."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "one_layer.py").write_text(LAYER)
-    (tmp_path / "conf" / "model").mkdir(parents=True)
-    (tmp_path / "conf" / "model" / "layer.yaml").write_text("# layer\n_target_: one_layer.Layer\ndtype: float32\n")
-    monkeypatch.syspath_prepend(str(tmp_path / "code"))
-    yield tmp_path / "conf"
-    sys.modules.pop("one_layer", None)
+    return own_code("one_layer", LAYER, {"model/layer.yaml": "# layer\n_target_: one_layer.Layer\ndtype: float32\n"})
 
 
 def shown(cell, capsys):

@@ -3,8 +3,6 @@
 import json
 import math
 import mmap
-import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -68,15 +66,9 @@ class Ticks:
 
 
 @pytest.fixture
-def known(tmp_path, monkeypatch):
+def known(own_code):
     """A folder for --config-dir with the model `known`."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "known_cost.py").write_text(CODE)
-    (tmp_path / "conf" / "model").mkdir(parents=True)
-    (tmp_path / "conf" / "model" / "known.yaml").write_text("# known\n_target_: known_cost.Known\nweights: none\n")
-    monkeypatch.syspath_prepend(str(tmp_path / "code"))
-    yield tmp_path / "conf"
-    sys.modules.pop("known_cost", None)
+    return own_code("known_cost", CODE, {"model/known.yaml": "# known\n_target_: known_cost.Known\nweights: none\n"})
 
 
 def sample_of(size, count=2):
@@ -207,7 +199,7 @@ def test_reading_and_decoding_are_told_apart(tmp_path, capsys):
 @pytest.mark.slow
 def test_the_command_line_shows_where_the_time_went(command, known, tmp_path):
     words = ("model=known", *WORDS, "trainer=cpu", "num_workers=0", "profile=trace", f"--config-dir={known}")
-    done = command(*words, PYTHONPATH=os.pathsep.join((str(tmp_path / "code"), str(CONF.parent))))
+    done = command(*words)
 
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "outputs").rglob("profile.json")
