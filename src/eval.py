@@ -6,9 +6,9 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from src.engine.command_line import execute
-from src.engine.loaded import LoadedModel
-from src.engine.measurement import register_resolvers
+from src.engine.cell.loaded import LoadedModel
+from src.engine.cell.measurement import register_resolvers
+from src.engine.terminal.command_line import execute
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -20,7 +20,7 @@ def main() -> int:
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="eval")
     def evaluate(cfg: DictConfig) -> None:
         """Run the cell of this configuration; hydra calls it once, or once per cell of a sweep."""
-        from src.engine.job import run_job  # importing torch takes seconds that --help need not pay
+        from src.engine.terminal.job import run_job  # importing torch takes seconds that --help need not pay
 
         run_job(cfg, loaded=loaded)
 

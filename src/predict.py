@@ -6,8 +6,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from src.engine.command_line import execute
-from src.engine.measurement import register_resolvers
+from src.engine.cell.measurement import register_resolvers
+from src.engine.terminal.command_line import execute
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -15,8 +15,8 @@ CONF = Path(__file__).parents[1] / "conf"
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
 def predict(cfg: DictConfig) -> None:
     """Predict with this configuration; hydra calls it once, or once per model of a sweep."""
-    from src.engine.job import run_job  # importing torch takes seconds that --help need not pay
-    from src.engine.predict import predict_and_show
+    from src.engine.prediction.predict import predict_and_show
+    from src.engine.terminal.job import run_job  # importing torch takes seconds that --help need not pay
 
     run_job(cfg, predict_and_show)
 

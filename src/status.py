@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from src.engine.lock import is_held
+from src.engine.cell.lock import is_held
 from src.records.status import Progress, progress
 
 

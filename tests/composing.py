@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from src.engine.measurement import register_resolvers
+from src.engine.cell.measurement import register_resolvers
 
 CONF = Path(__file__).parents[1] / "conf"
 

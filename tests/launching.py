@@ -15,7 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PRELOADED = ["src.engine.job", "src.engine.predict", "src.data.module", "src.data.folder", "src.model.baseline"]
+PRELOADED = [
+    "src.engine.terminal.job",
+    "src.engine.prediction.predict",
+    "src.data.serving.module",
+    "src.data.own.folder",
+    "src.model.families.baseline",
+]
 
 
 def shared_by(processes: int) -> list[str]:

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from src.engine.measurement import measurement, register_resolvers
+from src.engine.cell.measurement import measurement, register_resolvers
 from src.model.cards import read_card
 from src.records.card import parse_card
 from src.records.fingerprint import fingerprint

@@ -15,7 +15,7 @@ from src.alignment.scale import LeastAbsoluteScale, LeastSquaresScale, MedianOfR
 from src.alignment.selection import NearestGrid, Positive, QuantileBand, Successive
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
-from src.engine.build import build_protocols
+from src.engine.cell.build import build_protocols
 from src.protocol import EvalProtocol, ProtocolMetric
 from src.protocols.__main__ import CONF
 

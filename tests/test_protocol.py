@@ -13,7 +13,7 @@ from src.core.aligned import FittedIn
 from src.core.errors import ConfigError, DataError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample, concatenate
-from src.engine.build import build_protocols
+from src.engine.cell.build import build_protocols
 from src.protocol import EvalProtocol, ProtocolMetric, Status
 from src.protocols.__main__ import CONF
 

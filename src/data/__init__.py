@@ -1,1 +1,1 @@
-"""Data sets: files in, `Sample` out. One file per data set."""
+"""Data sets: files in, `Sample` out. `sets` holds one file per published set, `own` reads yours, `built_in` no file."""

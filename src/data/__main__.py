@@ -18,10 +18,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from src.core.errors import ConfigError, DataError, LeadlineError
 from src.core.sample import Sample
 from src.data.base import DepthDataset
-from src.data.download import Report
-from src.data.fetch import fetch
-from src.data.sources import Source, read_sources, source_of
-from src.data.verify import verify
+from src.data.readiness.download import Report
+from src.data.readiness.fetch import fetch
+from src.data.readiness.sources import Source, read_sources, source_of
+from src.data.readiness.verify import verify
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -64,7 +64,9 @@ def report(conf: Path, overrides: Sequence[str]) -> tuple[str, bool]:
         DataError: if files are missing.
         ConfigError: if the words do not name a data set.
     """
-    from src.data.verify_page import render  # draws with matplotlib, which takes a second that the list need not pay
+    from src.data.readiness.verify_page import (
+        render,  # draws with matplotlib, which takes a second that the list need not pay
+    )
 
     cfg = _compose(conf, overrides)
     arguments = _plain(cfg, overrides)

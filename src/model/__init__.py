@@ -1,1 +1,1 @@
-"""Depth models: `Sample.image` in, `Prediction` out. One file per family."""
+"""Depth models: `Sample.image` in, `Prediction` out. One file per family in `families`."""

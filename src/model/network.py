@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from src.core.errors import CheckpointError
 from src.core.resize import Bound, bounded_size
 from src.model.base import DepthModel, Provenance, parse_resolution
-from src.model.hub import RANDOM, locate, read_index
-from src.model.loading import convert_network, load_network
-from src.model.names import Rule, rename, split_attention
+from src.model.checkpoints.hub import RANDOM, locate, read_index
+from src.model.checkpoints.loading import convert_network, load_network
+from src.model.checkpoints.names import Rule, rename, split_attention
+from src.model.checkpoints.randomise import randomise
+from src.model.checkpoints.release import digest_of, is_release, locate_release, read_release
 from src.model.overflow import reveal_overflow
-from src.model.randomise import randomise
-from src.model.release import digest_of, is_release, locate_release, read_release
 
 
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)

@@ -32,7 +32,7 @@ def explanation(folder: Path, name: str) -> str:
     # building a protocol imports torch, which takes seconds that the list need not pay
     from omegaconf import DictConfig, OmegaConf
 
-    from src.engine.build import build_protocols
+    from src.engine.cell.build import build_protocols
     from src.protocols.prose import describe
 
     protocols = build_protocols(DictConfig({"protocol": OmegaConf.load(folder / f"{name}.yaml")}))

@@ -1,1 +1,1 @@
-"""Records -> leaderboard, pictures, one HTML page, one CSV file. Reads folders only: no torch, no hydra."""
+"""Records -> leaderboard, pictures, one HTML page, tables. Reads folders only: no torch, no hydra."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from src.core.errors import LeadlineError
-from src.report.cells import find
-from src.report.evidence import Evidence
-from src.report.page import render_page
-from src.report.spreadsheet import write_csv, write_pairs, write_papers
-from src.report.terminal import terminal_table
-from src.report.typeset import latex_tables, markdown_tables
+from src.report.drawing.page import render_page
+from src.report.export.spreadsheet import write_csv, write_pairs, write_papers
+from src.report.export.terminal import terminal_table
+from src.report.export.typeset import latex_tables, markdown_tables
+from src.report.findings.cells import find
+from src.report.findings.evidence import Evidence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         evidence = Evidence(findings=find(options.folders), images=options.images)
         _write(evidence, options.output)
         if options.wandb is not None:
-            from src.report.dashboard import push  # takes a second to import
+            from src.report.export.dashboard import push  # takes a second to import
 
             Console().print(push(options.output, evidence.tables, project=options.wandb), markup=False, highlight=False)
     except LeadlineError as error:

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from src.data.kitti_selection import KITTISelection
-from src.data.module import DepthDataModule
+from src.data.serving.module import DepthDataModule
+from src.data.sets.kitti_selection import KITTISelection
 
 SIZE = (352, 1216)
 DRIVE = "2011_09_26_drive_0002_sync"

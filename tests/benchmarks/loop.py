@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from src.engine.clock import synchronise
+from src.engine.process.clock import synchronise
 from src.records.schema import PROFILE_FILE, RunManifest
 from tests.benchmarks.running import (
     DEPTH_SCALE,

@@ -32,7 +32,7 @@ from src.records.reader import read_cell
 from src.records.schema import RECORDS_FILE, MetricInfo, ProtocolInfo, RunManifest, SampleRecord
 from src.records.table import write_table
 from src.records.writer import RecordWriter, merge, write_manifest
-from src.report.cells import find
+from src.report.findings.cells import find
 
 PROTOCOLS = ("metric", "median_scaled", "scale", "affine_depth", "affine_disparity")
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")

@@ -14,12 +14,12 @@ import transformers
 from omegaconf import DictConfig
 from PIL import Image
 
-from src.data.decode import read_rgb
-from src.engine.build import build_model
-from src.engine.clock import synchronise
-from src.engine.environment import device_name, make_repeatable
-from src.engine.loaded import LoadedModel
-from src.engine.run import run_cell
+from src.data.storage.decode import read_rgb
+from src.engine.cell.build import build_model
+from src.engine.cell.loaded import LoadedModel
+from src.engine.cell.run import run_cell
+from src.engine.process.clock import synchronise
+from src.engine.process.environment import device_name, make_repeatable
 from src.model.base import parse_resolution
 from src.records.reader import Cell
 from tests.composing import compose_job

@@ -28,8 +28,8 @@ from typing import Any
 import torch
 
 from src.core.errors import LeadlineError
-from src.engine.clock import synchronise
-from src.engine.environment import make_repeatable
+from src.engine.process.clock import synchronise
+from src.engine.process.environment import make_repeatable
 from src.records.writer import finite
 from tests.benchmarks.running import (
     NETWORKS,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from src.data.__main__ import CONF, _all_arguments, main
-from src.data.sources import read_sources
+from src.data.readiness.sources import read_sources
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src.engine.loaded import LoadedModel
-from src.engine.predict import run_prediction
-from src.engine.run import run_cell
+from src.engine.cell.loaded import LoadedModel
+from src.engine.cell.run import run_cell
+from src.engine.prediction.predict import run_prediction
 from tests.composing import CONF, compose_job
 
 OUTSIDE = '''

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
-MOTORCYCLE = Path(__file__).parents[2] / "src" / "data" / "motorcycle" / "motorcycle_left.png"
+MOTORCYCLE = Path(__file__).parents[2] / "src" / "data" / "built_in" / "motorcycle" / "motorcycle_left.png"
 
 MOGE = """
 import torch

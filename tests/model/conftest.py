@@ -14,7 +14,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from src.model.randomise import randomise
+from src.model.checkpoints.randomise import randomise
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

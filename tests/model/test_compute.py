@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from src.core.errors import ConfigError
-from src.model.baseline import Ramp
 from src.model.compute import Compute
-from src.model.depth_anything import DepthAnything
-from src.model.marigold import Marigold
-from src.model.midas import MiDaS
-from src.model.zoedepth import ZoeDepth
+from src.model.families.baseline import Ramp
+from src.model.families.depth_anything import DepthAnything
+from src.model.families.marigold import Marigold
+from src.model.families.midas import MiDaS
+from src.model.families.zoedepth import ZoeDepth
 
 NETWORK = {"weights": "random", "revision": None, "allow_pickle": False, "resolution": "default", "seed": 0}
 # of the range of a prediction, on tiny networks: bfloat16 keeps 8 bits of a number, float16 11 bits, float32 24

@@ -9,9 +9,9 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from src.core.prediction import OutputSpace
-from src.model.auto import Auto
 from src.model.base import DepthModel
 from src.model.cards import read_card, read_weights
+from src.model.families.auto import Auto
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))

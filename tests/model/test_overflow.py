@@ -8,11 +8,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
 from src.core.sample import Sample
-from src.model.depth_anything import DepthAnything
-from src.model.depth_pro import DepthPro
-from src.model.marigold import Marigold
-from src.model.midas import MiDaS
-from src.model.midas_timm import MiDaSTimm
+from src.model.families.depth_anything import DepthAnything
+from src.model.families.depth_pro import DepthPro
+from src.model.families.marigold import Marigold
+from src.model.families.midas import MiDaS
+from src.model.families.midas_timm import MiDaSTimm
 from src.model.overflow import reveal_overflow
 from src.protocol import Status
 

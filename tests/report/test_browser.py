@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from src.records.table import read_table
-from src.report.cells import find
-from src.report.evidence import Evidence
-from src.report.page import render_page
+from src.report.drawing.page import render_page
+from src.report.findings.cells import find
+from src.report.findings.evidence import Evidence
 
 from .conftest import write_cell
 

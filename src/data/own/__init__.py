@@ -1,0 +1,1 @@
+"""Your own files: pictures with ground truth to score, and pictures alone to predict."""

@@ -1,0 +1,173 @@
+"""Predict for pictures of the user's own: compose -> build -> predict -> maps in a folder."""
+
+import dataclasses
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import RichProgressBar
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from src.core.errors import ConfigError
+from src.core.prediction import OutputSpace
+from src.engine.cell.build import build_datamodule, build_model, build_trainer
+from src.engine.cell.lock import sole_writer
+from src.engine.cell.measurement import measurement
+from src.engine.cell.run import refuse_relaunch_in_sweep
+from src.engine.prediction.map_files import FORMATS
+from src.engine.prediction.map_writer import MapWriter, Written, is_current, read_written
+from src.engine.process.environment import git_revision, is_first_process, quieten, versions
+from src.engine.scoring.batch_size import BatchSizeSearch
+from src.records.fingerprint import fingerprint
+from src.records.schema import PREDICTIONS_FILE
+from src.records.writer import write_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """A folder of predictions, complete.
+
+    Attributes:
+        folder: holds one folder for each format, and what was written in `about`.
+        written: by id of the picture.
+        kept: how many of them an earlier run has predicted.
+    """
+
+    folder: Path
+    written: Mapping[str, Written]
+    kept: int
+
+
+def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
+    """Predict for every picture, but for those that have been predicted with these settings.
+
+    Args:
+        cfg: the composed configuration.
+        folder: of the predictions.
+
+    Returns:
+        All predictions, or None in a process other than the first of a multi-process run.
+
+    Raises:
+        LeadlineError: for everything the user can mend.
+    """
+    quieten()
+    formats: Sequence[str] = list(cfg.write)
+    model, datamodule = build_model(cfg), build_datamodule(cfg)
+    _check_formats(formats, model.space)  # type: ignore[arg-type]
+    sources: dict[str, Path] = datamodule.dataset.files  # type: ignore[attr-defined]
+    names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
+    writer = MapWriter(folder=folder, formats=formats, sources=sources, precision=cfg.precision)
+    callbacks: list[Callback] = [BatchSizeSearch(), writer]
+    if cfg.trainer.enable_progress_bar:
+        callbacks.append(RichProgressBar())
+    trainer = build_trainer(cfg, callbacks)
+    refuse_relaunch_in_sweep(trainer)
+
+    def predict() -> int:
+        current = (not cfg.force and is_current(folder, name, sources[name], formats) for name in names)
+        done = [place for place, is_done in enumerate(current) if is_done]
+        if len(done) < len(names):
+            datamodule.done = frozenset(done)  # type: ignore[attr-defined]
+            trainer.predict(model, datamodule=datamodule, return_predictions=False)
+        return len(done)
+
+    if not is_first_process():
+        predict()
+        return None
+    with sole_writer(folder):
+        _stamp(cfg, folder, model.space)  # type: ignore[arg-type]
+        kept = predict()
+    written = {name: read_written(folder, name) for name in names}
+    return Predictions(folder=folder, written={name: one for name, one in written.items() if one}, kept=kept)
+
+
+def _check_formats(formats: Sequence[str], space: OutputSpace) -> None:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        msg = f"write: expected some of {', '.join(FORMATS)}, got [{', '.join(formats)}]"
+        raise ConfigError(msg)
+    if "ply" in formats and space not in (OutputSpace.METRIC_DEPTH, OutputSpace.SCALE_INVARIANT_DEPTH):
+        msg = (
+            f"write: points in space need depth up to scale at least, and this model predicts {space.value}, whose "
+            "unknown shift bends every plane; leave ply out or choose a metric model"
+        )
+        raise ConfigError(msg)
+
+
+def _stamp(cfg: DictConfig, folder: Path, space: OutputSpace) -> None:
+    """Claim the folder for these settings.
+
+    Raises:
+        ConfigError: if it holds predictions of others; says where they differ.
+    """
+    path = folder / PREDICTIONS_FILE
+    keys = list(measurement(cfg))
+    settings: dict[str, Any] = OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys), resolve=True)  # type: ignore[assignment]
+    if path.is_file() and cfg.force:
+        for name in (*FORMATS, "about"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        path.unlink()
+    if path.is_file():
+        before = _flat(json.loads(path.read_text(encoding="utf-8"))["settings"])
+        now = _flat(settings)
+        changed = [
+            f"{key}: {before.get(key)} -> {now.get(key)}" for key in before | now if before.get(key) != now.get(key)
+        ]
+        if changed:
+            msg = (
+                f"{folder} holds predictions of other settings ({'; '.join(changed[:5])}); choose another output=, or "
+                "force=true to remove them"
+            )
+            raise ConfigError(msg)
+        return
+    write_json(
+        path,
+        {
+            "space": space.value,
+            "fingerprint": fingerprint(measurement(cfg)),
+            "settings": settings,
+            "git_revision": git_revision(),
+            "versions": versions(),
+        },
+    )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        nested = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return flat
+
+
+def predict_and_show(cfg: DictConfig, folder: Path) -> None:
+    """Predict, and print what was predicted."""
+    predictions = run_prediction(cfg, folder)
+    if predictions is not None:
+        print_predictions(predictions, Console())
+
+
+def print_predictions(predictions: Predictions, console: Console) -> None:
+    """Say what was predicted, what is odd about it, and how it can be scored."""
+    written = predictions.written
+    console.print(
+        f"{len(written) - predictions.kept} pictures predicted, {predictions.kept} were there", highlight=False
+    )
+    changed = [f"{name}: {one.changed}" for name, one in written.items() if one.changed]
+    broken = [f"{name}: {one.not_finite} pixels" for name, one in written.items() if one.not_finite]
+    for heading, lines in (("changed before prediction", changed), ("NOT FINITE", broken)):
+        if lines:
+            more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+            console.print(f"{heading}: {'; '.join(lines[:3])}{more}", highlight=False, markup=False)
+    console.print(str(predictions.folder), soft_wrap=True, highlight=False, markup=False)
+    if all("npy" in one.files for one in written.values()):
+        words = f"model=saved model.folder={predictions.folder / 'npy'} data=folder"
+        console.print(f"to score them: python -m src.eval {words} ...", soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,1 @@
+"""This process and its machine: devices, signals, memory, clocks, versions."""

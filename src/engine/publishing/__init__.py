@@ -1,0 +1,1 @@
+"""A finished cell's numbers elsewhere: CSV files and Weights & Biases."""

@@ -1,0 +1,1 @@
+"""What happens while the trainer predicts: scoring, rows of the records, pictures and saved maps."""

@@ -1,0 +1,1 @@
+"""The page: sections, charts, pictures and the templates that they fill."""

@@ -1,0 +1,69 @@
+"""Sections -> one self-contained HTML page."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import jinja2
+
+from src.records.statistics import RESAMPLES
+from src.report.drawing.axis import axis
+from src.report.drawing.sections import BUILDERS, Builder
+from src.report.findings import words
+from src.report.findings.evidence import Evidence
+
+
+def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Sequence[Builder] = BUILDERS) -> str:
+    """Return the page as HTML.
+
+    Args:
+        evidence: what to report.
+        written: the time to state on the page.
+        builders: of the sections.
+
+    Raises:
+        RecordsError: if a file of panels is broken.
+    """
+    sections = [section for build in builders for section in build(evidence)]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "metric_label": words.metric_label,
+        "breakable": words.breakable,
+        "signed": words.signed,
+        "number": words.number,
+        "metres": words.metres,
+        "count": words.count,
+        "speed": words.speed,
+        "seconds": words.seconds,
+        "day": _day,
+    }
+    manifests = [cell.manifest for cell in evidence.findings.cells]
+    return environment.get_template("page.html.jinja").render(
+        sections=sections,
+        styles=_unique(name for section in sections for name in section.styles),
+        scripts=_unique(name for section in sections for name in section.scripts),
+        cells=evidence.findings.cells,
+        models=sorted({manifest.model for manifest in manifests}),
+        data=sorted({manifest.data for manifest in manifests}),
+        first=min(manifest.finished for manifest in manifests),
+        last=max(manifest.finished for manifest in manifests),
+        written=written,
+        axis=axis,
+        resamples=RESAMPLES,
+    )
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _day(moment: str) -> str:
+    """Write the day of an ISO 8601 time."""
+    parsed = datetime.datetime.fromisoformat(moment)
+    return f"{parsed.day} {parsed:%b %Y}"

@@ -1,0 +1,1 @@
+"""The findings elsewhere: CSV, Markdown, LaTeX, the terminal and a W&B dashboard."""

@@ -1,0 +1,118 @@
+"""Tables -> CSV: one line per cell, protocol and metric; per pair of models; per printed number."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from src.report.findings.differences import Differences
+from src.report.findings.leaderboard import Row, Table
+from src.report.findings.papers import PaperComparison
+
+FILES = ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "pairs.csv", "papers.csv")
+"""What lies beside a page."""
+
+COLUMNS = (
+    *("data", "protocol", "protocol_version", "samples", "model", "resolution", "variant"),
+    *("metric", "unit", "higher_is_better", "mean", "standard_error", "low", "high", "n", "undefined", "groups"),
+    "domain",
+    *("ranked", "unranked_because", "scored", "skipped", "failed", "images_per_second", "input_sizes"),
+    *("batch_size", "latency_median", "latency_p95", "peak_memory", "flops"),
+    *("weights", "revision", "parameters", "output_space", "device", "dtype", "seed", "fingerprint", "folder"),
+)
+
+PAPER_COLUMNS = (
+    *("table", "model", "checkpoint", "data", "protocol", "metric"),
+    *("unit", "published", "measured", "difference", "tolerance", "tolerance_because"),
+    *("verdict", "because", "source", "folder"),
+)
+
+
+def write_csv(tables: Iterable[Table], path: Path) -> None:
+    """Write all numbers of all tables at full precision; an undefined number is an empty field.
+
+    Rows may be compared where `data`, `protocol`, `protocol_version` and `samples` agree.
+    """
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for table in tables:
+            for row in table.rows:
+                writer.writerows(_lines(table, row))
+
+
+def _lines(table: Table, row: Row) -> Iterable[dict[str, object]]:
+    manifest, protocol = row.manifest, row.protocol
+    shared = {
+        "data": table.key.data,
+        "protocol": protocol,
+        "protocol_version": table.key.version,
+        "samples": table.key.samples,
+        "model": manifest.model,
+        "resolution": manifest.resolution,
+        "variant": row.variant,
+        "ranked": not row.unranked,
+        "unranked_because": "; ".join(row.unranked),
+        "scored": manifest.scored[protocol],
+        "skipped": manifest.skipped[protocol],
+        "failed": manifest.failed[protocol],
+        "images_per_second": manifest.images_per_second,
+        "batch_size": manifest.batch_size or None,
+        "latency_median": manifest.latency_median,
+        "latency_p95": manifest.latency_p95,
+        "peak_memory": manifest.peak_memory or None,
+        "flops": manifest.flops or None,
+        "input_sizes": " ".join(f"{height}x{width}" for height, width in row.input_sizes),
+        "weights": manifest.weights,
+        "revision": manifest.revision,
+        "parameters": manifest.parameters,
+        "output_space": manifest.output_space,
+        "device": manifest.device,
+        "dtype": manifest.dtype,
+        "seed": manifest.seed,
+        "fingerprint": manifest.fingerprint,
+        "folder": row.cell.folder,
+    }
+    for metric, info in table.info.metrics.items():
+        found = row.estimates[metric]
+        yield shared | {
+            "metric": metric,
+            "unit": info.unit,
+            "higher_is_better": info.higher_is_better,
+            "mean": found.mean,
+            "standard_error": found.standard_error,
+            "low": found.low,
+            "high": found.high,
+            "n": found.n,
+            "undefined": found.undefined,
+            "groups": found.groups,
+            "domain": row.domain,
+        }
+
+
+def write_pairs(found: Iterable[Differences], path: Path) -> None:
+    """Write every tested pair of models once, with both tests, the effect and what they were over."""
+    names = ("difference", "low", "high", "p_mean", "p_ranks", "wins", "effect", "images", "units", "outcome")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ("data", "protocol", "protocol_version", "samples", "metric", "first", "second", *names, "unit")
+        )
+        for one in found:
+            key = one.table.key
+            where = (key.data, key.protocol, key.version, key.samples, one.metric)
+            for place, first in enumerate(one.names):
+                for second in one.names[place + 1 :]:
+                    contest = one.contests[first, second]
+                    writer.writerow((*where, first, second, *(getattr(contest, name) for name in names), one.unit))
+
+
+def write_papers(found: Iterable[PaperComparison], path: Path) -> None:
+    """Write every printed number beside the measured one."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(PAPER_COLUMNS)
+        for one in found:
+            for c in one.comparisons:
+                what = (one.table.name, c.row.name, c.printed.checkpoint, c.row.manifest.data, c.row.protocol, c.metric)
+                numbers = (c.unit, c.published, c.measured, c.difference, c.allowed.value, c.allowed.because)
+                writer.writerow((*what, *numbers, c.verdict, c.because, c.printed.source, c.row.cell.folder))

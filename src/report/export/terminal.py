@@ -1,0 +1,44 @@
+"""Tables -> the terminal."""
+
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from src.report.findings import words
+from src.report.findings.leaderboard import Table
+
+_ROOM_FOR_NAMES = 56
+_ROOM_PER_METRIC = 10
+
+
+def terminal_table(table: Table, width: int) -> RichTable:
+    """Return a compact table with as many metrics as `width` characters have room for, the first with its error."""
+    metrics = table.metrics[: max(1, (width - _ROOM_FOR_NAMES) // _ROOM_PER_METRIC)]
+    key = table.key
+    images = table.rows[0].manifest.expected
+    title = f"{key.data}, {key.protocol} v{key.version}, {images} image{'s' * (images != 1)}"
+    drawn = RichTable(title=escape(title), title_justify="left", title_style="bold", box=None, header_style="dim")
+    drawn.add_column("model", overflow="fold")
+    for metric in metrics:
+        arrow = "↑" if table.info.metrics[metric].higher_is_better else "↓"
+        drawn.add_column(f"{escape(words.metric_label(metric))} {arrow}", justify="right", no_wrap=True)
+        if metric == metrics[0]:
+            drawn.add_column("± s.e.", justify="right", no_wrap=True)
+    drawn.add_column("scored", justify="right")
+    drawn.add_column("not ranked")
+    for row in table.rows:
+        numbers = []
+        for metric in metrics:
+            mean = row.estimates[metric].mean
+            text = words.number(mean, table.decimals(metric))
+            is_best = not row.unranked and mean is not None and mean == table.best(metric)
+            numbers.append(f"[bold]{text}[/bold]" if is_best else text)
+            if metric == metrics[0]:
+                numbers.append(words.number(row.estimates[metric].standard_error, table.decimals(metric)))
+        drawn.add_row(
+            escape(row.name),
+            *numbers,
+            f"{row.manifest.scored[row.protocol]}",
+            escape(", ".join(row.unranked)),
+            style="dim" if row.unranked else None,
+        )
+    return drawn

@@ -1,0 +1,1 @@
+"""What the records say: cells, boards, differences, generalisation, robustness, papers; numbers, no drawing."""
