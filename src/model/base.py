@@ -45,6 +45,7 @@ class Provenance:
         revision: exact commit or content hash of the weights, "" where there is none.
         random_weights: whether the weights are untrained; such cells are labelled and never ranked.
         uses_ground_truth: whether the model was shown the answer; such cells are labelled and never ranked.
+        space_declared: whether only the user says what space the predictions are in, and nothing here knows it.
         parameters: number of parameters.
         settings: those that the weights bring along and the configuration does not show, such as a default number of
             steps; plain values.
@@ -54,6 +55,7 @@ class Provenance:
     revision: str = ""
     random_weights: bool = False
     uses_ground_truth: bool = False
+    space_declared: bool = False
     parameters: int = 0
     settings: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
 

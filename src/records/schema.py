@@ -107,6 +107,7 @@ class RunManifest:
         revision: exact revision of the weights, "" if none.
         random_weights: the weights are untrained: never ranked.
         uses_ground_truth: the model was shown the answer: never ranked.
+        space_declared: only the user says that predictions are in `output_space`; nothing here knows the model.
         parameters: number of model parameters.
         settings: of the model, that its weights brought along: such as Marigold's steps, scheduler and type of numbers.
         protocols: scored protocols.
@@ -170,6 +171,7 @@ class RunManifest:
     started: str
     finished: str
     unreadable: int = 0
+    space_declared: bool = False
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     card: dict[str, Any] = dataclasses.field(default_factory=dict)
     data_family: str = ""

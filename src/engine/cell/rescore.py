@@ -24,7 +24,7 @@ from src.records.schema import PREDICTIONS_FILE, RunManifest
 
 log = logging.getLogger(__name__)
 
-_OF_WEIGHTS = ("weights", "revision", "random_weights", "uses_ground_truth", "parameters", "settings")
+_OF_WEIGHTS = ("weights", "revision", "random_weights", "uses_ground_truth", "space_declared", "parameters", "settings")
 _SPEED = ("batch_size", "batch_trials", "latency_median", "latency_p95", "peak_memory", "flops")
 _OF_INFERENCE = ("device", "dtype", "compute", "images_per_second", "halved", *_SPEED)
 

@@ -43,6 +43,8 @@ def print_cell(cell: Cell, console: Console) -> None:
     if manifest.not_applicable:
         names = ", ".join(manifest.not_applicable)
         console.print(f"not applicable to {manifest.output_space} on {manifest.data}: {names}", markup=False)
+    if manifest.space_declared:
+        console.print(f"scored as {manifest.output_space}: as declared by model.space, not known here", markup=False)
     if manifest.rescored_from:
         console.print(
             f"scored from the {manifest.rescored_precision} predictions that {manifest.rescored_from} saved",

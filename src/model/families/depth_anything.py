@@ -15,9 +15,8 @@ from src.core.errors import CheckpointError
 from src.core.prediction import OutputSpace
 from src.core.resize import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_unit_range
 from src.model.checkpoints.names import DEPTH_ANYTHING, Rule
+from src.model.families.auto_types import SPACE_OF_DEPTH_ANYTHING
 from src.model.network import NetworkModel
-
-SPACE_OF_TYPE = {"relative": OutputSpace.AFFINE_DISPARITY, "metric": OutputSpace.METRIC_DEPTH}
 
 
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
@@ -57,7 +56,7 @@ class DepthAnything(NetworkModel):
         """
         super().check(config)
         found = config.get("depth_estimation_type", "relative")
-        if SPACE_OF_TYPE.get(found) is not self.space:
+        if SPACE_OF_DEPTH_ANYTHING.get(found) is not self.space:
             msg = (
                 f"checkpoint {self.weights}: it is a {found} model, which does not predict {self.space.value}; "
                 "choose a model of that kind, or set model.space"

@@ -144,7 +144,7 @@ class External(DepthModel):
     def provenance(self) -> Provenance:
         """The factory, and a hash of the weights it came with."""
         parameters = sum(parameter.numel() for parameter in self.parameters())
-        return Provenance(weights=self.named, revision=self._revision, parameters=parameters)
+        return Provenance(weights=self.named, revision=self._revision, space_declared=True, parameters=parameters)
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:
         """Predict in the declared space, without a camera.

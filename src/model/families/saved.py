@@ -79,6 +79,7 @@ class Saved(DepthModel):
             weights=str(self.folder),
             random_weights=bool(said.get("random_weights")),
             uses_ground_truth=bool(said.get("uses_ground_truth")),
+            space_declared=bool(said.get("space_declared", not said)),
         )
 
     def infer(self, image: UInt8[Tensor, "b 3 h w"], sample_id: tuple[str, ...]) -> Float[Tensor, "b 1 h w"]:

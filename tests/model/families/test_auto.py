@@ -3,22 +3,33 @@ import json
 import pytest
 import torch
 from transformers import (
+    AutoModelForDepthEstimation,
+    CHMv2Config,
+    DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     DepthProForDepthEstimation,
     DepthProImageProcessor,
+    Dinov2Config,
+    DINOv3ViTConfig,
+    DPTConfig,
     DPTForDepthEstimation,
     DPTImageProcessor,
     GLPNConfig,
     GLPNForDepthEstimation,
     GLPNImageProcessor,
+    PromptDepthAnythingConfig,
+    Tipsv2DptConfig,
+    Tipsv2VisionConfig,
     ZoeDepthForDepthEstimation,
     ZoeDepthImageProcessor,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES
 
-from src.core.errors import CheckpointError, ConfigError
+from src.core.errors import CheckpointError, ConfigError, PredictionError
 from src.core.prediction import OutputSpace
 from src.model.checkpoints.randomise import randomise
 from src.model.families.auto import Auto
+from src.model.families.auto_types import TYPES, space_of
 
 DISPARITY = "affine_disparity"
 KINDS = {
@@ -96,6 +107,99 @@ def test_a_space_that_runs_the_other_way_is_refused(publish_kind, kind, space, k
     publish_kind(kind)
     with pytest.raises(CheckpointError, match=rf"Tiny/any: it predicts {known}, got model\.space={space}"):
         auto(space).configure_model()
+
+
+def test_every_depth_class_of_the_library_is_listed():
+    assert set(MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES) == set(TYPES)
+
+
+BACKBONE = DINOv3ViTConfig(
+    hidden_size=16, num_attention_heads=2, num_hidden_layers=4, intermediate_size=32, image_size=64, patch_size=16,
+    out_indices=[1, 2, 3, 4], reshape_hidden_states=True,
+)  # fmt: skip
+SMALL = {"neck_hidden_sizes": [8] * 4, "fusion_hidden_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (
+            CHMv2Config(
+                backbone_config=BACKBONE, post_process_channels=[8] * 4, fusion_hidden_size=8, head_hidden_size=8
+            ),
+            "expected one that predicts depth, got type chmv2, which predicts the height of trees",
+        ),
+        (
+            PromptDepthAnythingConfig(
+                backbone_config=Dinov2Config(
+                    hidden_size=16, num_attention_heads=2, num_hidden_layers=4, image_size=70, patch_size=14,
+                    out_indices=[1, 2, 3, 4], reshape_hidden_states=False,
+                ),
+                reassemble_hidden_size=16, **SMALL,
+            ),
+            "got type prompt_depth_anything, which needs measured depth as a prompt",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_monocular_depth_is_refused(publish, config, words):
+    folder = publish(AutoModelForDepthEstimation.from_config(config), "Tiny/any")
+    DPTImageProcessor(size={"height": 70, "width": 70}).save_pretrained(folder)
+    with pytest.raises(CheckpointError, match=words):
+        auto("metric_depth").configure_model()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        DPTConfig(backbone_config=BACKBONE, hidden_size=16, is_hybrid=False, **SMALL),
+        DepthAnythingConfig(backbone_config=BACKBONE, patch_size=16, reassemble_hidden_size=16, **SMALL),
+    ],
+)
+def test_what_the_library_builds_but_cannot_run_is_one_line(publish, images, config):
+    folder = publish(AutoModelForDepthEstimation.from_config(config), "Tiny/any")
+    DPTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
+    model = auto()
+    model.configure_model()
+    with pytest.raises(
+        PredictionError, match=r"cannot run \w+ on the backbone dinov3_vit \(ValueError: .+take the authors"
+    ):
+        model.infer(images(1, 64, 64), ("a",))
+
+
+@pytest.mark.parametrize(
+    ("config", "weights", "known"),
+    [
+        ({"model_type": "dpt"}, "Intel/dpt-beit-large-512", OutputSpace.AFFINE_DISPARITY),
+        ({"model_type": "dpt"}, "facebook/dpt-dinov2-small-nyu", OutputSpace.METRIC_DEPTH),
+        ({"model_type": "dpt"}, "someone/dpt", None),
+        ({"model_type": "depth_anything"}, "a/b", OutputSpace.AFFINE_DISPARITY),
+        ({"model_type": "depth_anything", "depth_estimation_type": "metric"}, "a/b", OutputSpace.METRIC_DEPTH),
+        ({"model_type": "tipsv2_dpt"}, "google/tipsv2-b14-dpt", OutputSpace.METRIC_DEPTH),
+        ({"model_type": "of_next_year"}, "a/b", None),
+    ],
+)
+def test_what_is_known_of_a_checkpoint(config, weights, known):
+    assert space_of(config, weights) is known
+
+
+def test_a_metric_type_is_not_taken_for_disparity(publish):
+    backbone = Tipsv2VisionConfig(
+        hidden_size=16, num_attention_heads=2, num_hidden_layers=4, image_size=70, out_indices=[1, 2, 3, 4],
+        reshape_hidden_states=False,
+    )  # fmt: skip
+    config = Tipsv2DptConfig(backbone_config=backbone, num_depth_bins=8, **SMALL)
+    folder = publish(AutoModelForDepthEstimation.from_config(config), "Tiny/any")
+    DPTImageProcessor(size={"height": 70, "width": 70}).save_pretrained(folder)
+    with pytest.raises(CheckpointError, match=r"it predicts metric_depth, got model\.space=affine_disparity"):
+        auto().configure_model()
+
+
+def test_a_space_that_nothing_confirms_is_on_record(publish_kind):
+    for kind, space, declared in (("dpt_vit", DISPARITY, True), ("zoedepth_nk", "metric_depth", False)):
+        publish_kind(kind)
+        model = auto(space)
+        model.configure_model()
+        assert model.provenance.space_declared is declared
 
 
 def test_a_checkpoint_without_an_image_processor_is_refused(publish_kind):
