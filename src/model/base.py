@@ -1,8 +1,9 @@
 """DepthModel: the predict-only Lightning system every depth model is wrapped in."""
 
 import abc
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -60,6 +61,22 @@ class Provenance:
     settings: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
 
 
+@contextlib.contextmanager
+def _on_the_cpu_in_float32() -> Iterator[None]:
+    """Set the device and dtype of new tensors: Lightning has weights loaded with those of its trainer as the defaults.
+
+    What a network draws or computes while it is built would differ from device to device, or fail, since generators
+    are of one device.
+    """
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
 class DepthModel(LightningModule, abc.ABC):
     """Base of all models. A subclass sets `space` and writes `load`, `input_size`, `infer` and `provenance`.
 
@@ -81,7 +98,10 @@ class DepthModel(LightningModule, abc.ABC):
 
     @abc.abstractmethod
     def load(self) -> None:
-        """Build the network and read its weights into submodules of `self`, on the CPU.
+        """Build the network and read its weights into submodules of `self`.
+
+        New tensors are on the CPU and in float32 unless something else is asked for, whatever the defaults of the
+        caller are.
 
         Raises:
             CheckpointError: if the weights cannot be found, fetched or fitted.
@@ -141,7 +161,8 @@ class DepthModel(LightningModule, abc.ABC):
             ConfigError: if the networks cannot compute as asked.
         """
         if not self._is_loaded:
-            self.load()
+            with _on_the_cpu_in_float32():
+                self.load()
             self.eval()
             self.compute.apply(dict(self.named_children()), self.entry_points, of=type(self).__name__)
             self._is_loaded = True

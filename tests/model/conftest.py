@@ -180,6 +180,38 @@ def publish(hub_cache: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def loaded_anywhere() -> Callable[[Callable[[], Any]], Any]:
+    """Return a function that loads a model under foreign defaults and holds it against one loaded under torch's own.
+
+    It takes what builds the model, and returns the one under the foreign ones: as Lightning has them on a GPU, where
+    new tensors are on the device, and as a caller has them who prefers another precision. Every parameter and buffer
+    must be the same to the bit, in the same place.
+    """
+
+    def loaded_anywhere(build: Callable[[], Any]) -> Any:
+        plain, model = build(), build()
+        plain.configure_model()
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            with torch.device("meta"):
+                model.configure_model()
+                defaults = torch.ones(())
+        finally:
+            torch.set_default_dtype(before)
+        assert (defaults.device.type, defaults.dtype) == ("meta", torch.float64)
+        expected, found = (dict([*one.named_parameters(), *one.named_buffers()]) for one in (plain, model))
+        assert found.keys() == expected.keys()
+        for name, values in found.items():
+            assert (values.device.type, values.dtype) == ("cpu", expected[name].dtype), name
+            assert torch.equal(values, expected[name]), name
+        assert model.provenance == plain.provenance
+        return model
+
+    return loaded_anywhere
+
+
+@pytest.fixture
 def tiny_network(architecture: Callable[[str], dict[str, Any]]) -> Callable[..., Any]:
     """A tiny transformers network whose predictions vary."""
 

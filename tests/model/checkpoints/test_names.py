@@ -1,6 +1,7 @@
 """Release files of tiny networks: the encoder from timm, whose names the releases have, the decoder named by hand."""
 
 import re
+from functools import partial
 
 import pytest
 import timm
@@ -163,7 +164,7 @@ def release(tmp_path, architecture, hybrid):
     return write
 
 
-def model_of(kind, weights, architecture):
+def build_model_of(kind, weights, architecture):
     settings = {
         "weights": str(weights),
         "revision": None,
@@ -181,7 +182,11 @@ def model_of(kind, weights, architecture):
         settings |= {"space": space, "align_corners": True}
     if kind.startswith("depth_pro"):
         settings |= {"focal_length": "predicted"}
-    model = IN_BOTH_LAYOUTS[kind][1](**settings)
+    return IN_BOTH_LAYOUTS[kind][1](**settings)
+
+
+def model_of(kind, weights, architecture):
+    model = build_model_of(kind, weights, architecture)
     model.configure_model()
     return model
 
@@ -230,14 +235,14 @@ def test_a_release_arrives_where_it_belongs(release, kind):
 
 @pytest.mark.parametrize("kind", [kind for kind in IN_BOTH_LAYOUTS if kind != "dpt_hybrid"])  # 90 M parameters
 def test_the_file_of_the_release_and_the_folder_of_the_hub_predict_the_same(
-    release, depth_pro_release, architecture, publish, images, tmp_path, kind
+    release, depth_pro_release, architecture, publish, loaded_anywhere, images, tmp_path, kind
 ):
     if kind == "depth_pro_release":
         path, keywords = tmp_path / "release.pt", architecture(kind)
         torch.save(depth_pro_release, path)
     else:
         path, _, _, keywords = release(kind)
-    released = model_of(kind, path, keywords)
+    released = loaded_anywhere(partial(build_model_of, kind, path, keywords))
     assert released.provenance.revision.startswith("sha256:")
     assert not released.provenance.random_weights
     network_class, _ = IN_BOTH_LAYOUTS[kind]
@@ -250,7 +255,8 @@ def test_the_file_of_the_release_and_the_folder_of_the_hub_predict_the_same(
         prediction = released.infer(image, ("a", "b"))
         assert prediction.std() > 0.001 * prediction.mean() > 0
         for weights in ("Tiny/network", str(folder)):
-            assert torch.equal(model_of(kind, weights, keywords).infer(image, ("a", "b")), prediction)
+            in_the_hubs = loaded_anywhere(partial(build_model_of, kind, weights, keywords))
+            assert torch.equal(in_the_hubs.infer(image, ("a", "b")), prediction)
 
 
 def test_every_family_in_both_layouts_is_tested_in_both():

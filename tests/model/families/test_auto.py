@@ -81,6 +81,14 @@ def test_the_librarys_own_way_with_any_family(publish_kind, tiny_network, images
     assert model.provenance.parameters == sum(parameter.numel() for parameter in library.parameters())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_checkpoint_is_the_same_under_any_defaults(publish_kind, loaded_anywhere, images, kind):
+    publish_kind(kind)
+    model = loaded_anywhere(lambda: auto(KINDS[kind][3]))
+    with torch.inference_mode():
+        assert model.infer(images(1, 48, 64), ("a",)).shape == (1, 1, 48, 64)
+
+
 def test_a_family_without_a_class_here(publish, images):
     config = GLPNConfig(depths=[1] * 4, hidden_sizes=[8, 8, 16, 16], num_attention_heads=[1] * 4, decoder_hidden_size=8)
     network = GLPNForDepthEstimation(config)

@@ -51,7 +51,7 @@ def external(tmp_path, monkeypatch):
     (tmp_path / "fakedepth" / "model.py").write_text(PACKAGE)
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def build(cls=External, **changes):
+    def build(cls=External, load=True, **changes):
         settings = {
             "factory": "fakedepth.model:Net.from_pretrained",
             "arguments": {"name": "me/net", "weight": 2.0},
@@ -71,7 +71,8 @@ def external(tmp_path, monkeypatch):
             "camera_as": "matrix",
         }
         model = cls(**{**settings, **changes})
-        model.configure_model()
+        if load:
+            model.configure_model()
         return model
 
     return build
@@ -184,6 +185,12 @@ def test_a_clone_needs_no_trust_and_neither_does_what_torch_hub_has_fetched(exte
         assert model.provenance.weights == f"{name}:net"
     with pytest.raises(CheckpointError, match="Cannot find callable nett in hubconf"):
         external(TorchHub, repository=str(repository), **{**settings, "factory": "nett"})
+
+
+def test_what_a_factory_makes_is_the_same_under_any_defaults(external, repository, loaded_anywhere):
+    loaded_anywhere(lambda: external(load=False))
+    clone = {"repository": str(repository), "factory": "net", "arguments": {"weight": 3.0}, "remote_code": False}
+    loaded_anywhere(lambda: external(TorchHub, load=False, **clone))
 
 
 def test_code_of_a_repository_elsewhere_is_run_only_if_that_is_asked_for(external, tmp_path, monkeypatch):

@@ -185,6 +185,17 @@ def test_the_prediction_is_that_of_the_librarys_pipeline(loaded, publish, tiny_p
     torch.testing.assert_close(ours, library, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_checkpoint_is_the_same_under_any_defaults(
+    marigold, publish, tiny_pipeline, loaded_anywhere, images, flavour
+):
+    publish(tiny_pipeline(flavour), "Tiny/marigold")
+    publish(diffusers.AutoencoderTiny(), "Tiny/vae")
+    for tiny in (None, "Tiny/vae"):
+        model = loaded_anywhere(lambda tiny=tiny: marigold(flavour, weights="Tiny/marigold", tiny_vae=tiny))
+        assert infer(model, images(1, 24, 32), "a").isfinite().all()
+
+
 def test_the_seed_changes_the_noise(loaded, images):
     image = images(1, 48, 64)
     first = infer(loaded(seed=0), image, "a")

@@ -374,6 +374,13 @@ def test_random_weights_are_labelled_and_follow_the_seed(midas, images):
     assert not torch.allclose(first, predict(1))
 
 
+@pytest.mark.parametrize("kind", SMALL)
+def test_weights_are_the_same_under_any_defaults(midas, release, loaded_anywhere, kind):
+    loaded_anywhere(lambda: midas(kind))
+    path, _ = release(kind)
+    loaded_anywhere(lambda: midas(kind, weights=str(path)))
+
+
 def test_the_large_release_does_not_fit_the_small_model(midas, release):
     path, _ = release("large")
     with pytest.raises(CheckpointError, match=r"large\.pt: does not fit MidasNet: \d+ keys missing: encoder\.blocks"):
