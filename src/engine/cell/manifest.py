@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.engine.cell.measurement import compute_settings, measurement
 from src.engine.process.clock import median_and_p95
 from src.engine.process.environment import git_revision, versions
-from src.engine.scoring.scoring import rank_report
+from src.engine.scoring.report import rank_report
 from src.protocol import EvalProtocol
 from src.records.card import parse_card
 from src.records.fingerprint import fingerprint

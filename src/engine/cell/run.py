@@ -29,7 +29,9 @@ from src.engine.cell.rescore import Replay, find_source
 from src.engine.cell.resume import resume
 from src.engine.cell.words import own_words
 from src.engine.process.environment import is_first_process, quieten
+from src.engine.process.session import Session
 from src.engine.scoring.batch_size import BatchSizeSearch
+from src.engine.scoring.meter import Meter
 from src.engine.scoring.panels import PanelWriter
 from src.engine.scoring.saved_predictions import PredictionWriter
 from src.engine.scoring.scoring import ScoringCallback
@@ -66,6 +68,10 @@ class _Plan:
     def predict(self, kept: Mapping[str, Scored] | None = None) -> None:
         """Score what an earlier, interrupted run has not; only process 0 knows what that is and tells the others."""
         self.scoring.kept = kept or {}
+        done: list[int] = next(
+            (scored.index.tolist() for scored in self.scoring.kept.values()), []
+        )  # alike for all protocols
+        self.datamodule.done = frozenset(done)  # type: ignore[attr-defined]
         self.trainer.predict(self.model, datamodule=self.datamodule, return_predictions=False)
 
 
@@ -152,16 +158,15 @@ def _plan(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> _Plan:
     scoring = ScoringCallback(
         protocols=protocols,
         folder=folder,
-        fingerprint=fingerprint(measurement(cfg)),
         panels=cfg.panels,
         sync_seconds=float(cfg.sync_seconds),
         predictions=_prediction_writer(cfg, folder, model.space),  # type: ignore[arg-type]
-        precision=cfg.precision,
-        profile=_profile(cfg),
+        meter=Meter(folder, profile=_profile(cfg)),
     )
     if isinstance(model, Replay):
         scoring.seconds = model.seconds()
-    trainer = build_trainer(cfg, [BatchSizeSearch(), scoring])
+    session = Session(fingerprint=fingerprint(measurement(cfg)), precision=cfg.precision)
+    trainer = build_trainer(cfg, [BatchSizeSearch(), scoring, session])
     refuse_relaunch_in_sweep(trainer)
     return _Plan(
         model=model,

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float32
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -15,11 +17,11 @@ from src.core.errors import ConfigError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.engine.prediction.map_files import FORMATS, write_colour, write_npy, write_ply, write_png16
-from src.engine.process.environment import make_repeatable, quieten
-from src.engine.process.interrupt import Interrupt
-from src.engine.process.processes import Others
+from src.engine.scoring.deferred import Copied, Deferred, batches_ahead, beside
 from src.records.schema import PREDICTIONS_FILE
 from src.records.writer import write_json
+
+log = logging.getLogger(__name__)
 
 _ABOUT = "about"
 
@@ -79,27 +81,20 @@ def _path(folder: Path, kind: str, name: str) -> Path:
 class MapWriter(Callback):
     """Writes every predicted map in the requested formats, `<folder>/<format>/<id>`, and what they are.
 
+    On CUDA a batch is written after the next one has been launched, so that the device computes meanwhile.
+
     Args:
         folder: of the predictions.
         formats: out of `FORMATS`.
         sources: the file of each picture by its id.
-        precision: of the network's arithmetic, see `make_repeatable`.
     """
 
-    def __init__(self, *, folder: Path, formats: Sequence[str], sources: Mapping[str, Path], precision: str) -> None:
+    def __init__(self, *, folder: Path, formats: Sequence[str], sources: Mapping[str, Path]) -> None:
         self.folder = folder
         self.formats = tuple(formats)
         self.sources = sources
-        self.precision = precision
-        self._interrupt = Interrupt()
-        self._others: Others | None = None
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Share what process 0 has found done; make arithmetic repeatable, as in an evaluation."""
-        datamodule = trainer.datamodule  # type: ignore[attr-defined]
-        datamodule.done = trainer.strategy.broadcast(datamodule.done)
-        quieten()
-        make_repeatable(self.precision, trainer.strategy.root_device)
+        self._launched: Deferred[tuple[tuple[Sample, Prediction, Copied], ...]] = Deferred(0)
+        self._device = torch.device("cpu")
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check that the weights are those of the predictions that lie here.
@@ -107,8 +102,8 @@ class MapWriter(Callback):
         Raises:
             ConfigError: if they are not: a branch of the hub has moved on, or a file was replaced.
         """
-        self._others = Others(trainer)
-        self._interrupt.watch(self._others.unobserve)
+        self._device = pl_module.device
+        self._launched = Deferred(batches_ahead(self._device))
         if not trainer.is_global_zero:
             return
         path = self.folder / PREDICTIONS_FILE
@@ -126,16 +121,21 @@ class MapWriter(Callback):
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, *_: Any
     ) -> None:
-        """Write a batch."""
+        """Have a batch brought to the host, and write the last one that is due."""
         predictions: tuple[Prediction, ...] = outputs
-        for sample, prediction in zip(batch, predictions, strict=True):
-            for position in range(len(sample)):
-                self._write(sample, prediction, position)
-        self._interrupt.check()
+        copies = ((sample, one, Copied(one.values)) for sample, one in zip(batch, predictions, strict=True))
+        for launched in self._launched.put(tuple(copies)):
+            self._write_batch(launched)
 
-    def _write(self, sample: Sample, prediction: Prediction, position: int) -> None:
+    def _write_batch(self, launched: tuple[tuple[Sample, Prediction, Copied], ...]) -> None:
+        for sample, prediction, copied in launched:
+            maps = copied.read()[:, 0].float().numpy()
+            with beside(self._device):
+                for position in range(len(sample)):
+                    self._write(sample, prediction, position, maps[position])
+
+    def _write(self, sample: Sample, prediction: Prediction, position: int, values: Float32[np.ndarray, "h w"]) -> None:
         name = sample.sample_id[position]
-        values = prediction.values[position, 0].float().cpu().numpy()
         camera = prediction.intrinsics if sample.intrinsics is None else sample.intrinsics
         matrix = None if camera is None else camera[position].float().cpu().numpy()
         source = self.sources[name].stat()
@@ -188,12 +188,13 @@ class MapWriter(Callback):
                 return write_ply(path, values, image, camera, is_metric=metric)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Return when every process has written its share."""
-        self._interrupt.unwatch()
-        trainer.strategy.barrier()
+        """Write what is left."""
+        for launched in self._launched.drain():
+            self._write_batch(launched)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give the signals back, and stop the other processes."""
-        self._interrupt.unwatch()
-        if self._others is not None:
-            self._others.stop()
+        """Keep the batch that is still to be written, if it can be."""
+        try:
+            self.on_predict_end(trainer, pl_module)
+        except Exception as error:  # whatever it is, the run ends with what it failed of first
+            log.warning("The batch before could not be kept either, and will be done again: %s", error)

@@ -22,6 +22,7 @@ from src.engine.cell.run import refuse_relaunch_in_sweep
 from src.engine.prediction.map_files import FORMATS
 from src.engine.prediction.map_writer import MapWriter, Written, is_current, read_written
 from src.engine.process.environment import git_revision, is_first_process, quieten, versions
+from src.engine.process.session import Session
 from src.engine.scoring.batch_size import BatchSizeSearch
 from src.records.fingerprint import fingerprint
 from src.records.schema import PREDICTIONS_FILE
@@ -64,8 +65,9 @@ def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
     _check_formats(formats, model.space)  # type: ignore[arg-type]
     sources: dict[str, Path] = datamodule.dataset.files  # type: ignore[attr-defined]
     names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
-    writer = MapWriter(folder=folder, formats=formats, sources=sources, precision=cfg.precision)
-    callbacks: list[Callback] = [BatchSizeSearch(), writer]
+    writer = MapWriter(folder=folder, formats=formats, sources=sources)
+    session = Session(fingerprint=fingerprint(measurement(cfg)), precision=cfg.precision)
+    callbacks: list[Callback] = [BatchSizeSearch(), writer, session]
     if cfg.trainer.enable_progress_bar:
         callbacks.append(RichProgressBar())
     trainer = build_trainer(cfg, callbacks)

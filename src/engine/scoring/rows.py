@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from src.core.batch import Unreadable
@@ -13,23 +14,37 @@ from src.records.schema import SampleRecord
 from src.records.writer import finite
 
 
+def columns_of(scores: Mapping[str, Scores]) -> Float64[Tensor, "b c"]:
+    """Put all that the records need side by side, so that one transfer brings a whole batch to the host.
+
+    Args:
+        scores: of b images, by protocol.
+    """
+    return torch.cat([_columns(score) for score in scores.values()], dim=1)
+
+
+def _columns(scores: Scores) -> Float64[Tensor, "b c"]:
+    head = (scores.status, scores.valid_pixels, scores.scale, scores.shift)
+    numbers = [value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())]
+    return torch.cat([torch.stack(numbers, dim=1), scores.depth_pixels.double(), scores.depth_abs_rel], dim=1)
+
+
 def scored_rows(
     protocols: Mapping[str, EvalProtocol],
     sample: Sample,
     prediction: Prediction,
-    scores: Mapping[str, Scores],
+    columns: Float64[Tensor, "b c"],
     seconds: Sequence[float],
 ) -> list[SampleRecord]:
-    """Return the records of images that were read; one transfer brings all their numbers from the device.
+    """Return the records of images that were read.
 
     Args:
         protocols: by name.
         sample: of b images.
         prediction: for them.
-        scores: of it, by protocol.
+        columns: what `columns_of` makes of their scores, on the host.
         seconds: inference time of each image.
     """
-    columns = torch.cat([_columns(score) for score in scores.values()], dim=1)
     rows: list[list[float]] = columns.tolist()
     found = []
     for position, row in enumerate(rows):
@@ -49,7 +64,7 @@ def scored_rows(
                     scale=finite(scale),
                     shift=finite(shift),
                     errors={metric: finite(next(values)) for metric in protocol.metric_names},
-                    weights={metric: next(values) for metric in scores[name].weights},
+                    weights={metric: next(values) for metric in _pooled(protocol)},
                     input_size=prediction.input_size,
                     seconds=seconds[position],
                     reason=_what_is_wrong(prediction, sample, position) if has_failed else "",
@@ -74,7 +89,7 @@ def skipped_rows(protocols: Mapping[str, EvalProtocol], image: Unreadable) -> li
             scale=None,
             shift=None,
             errors=dict.fromkeys(protocol.metric_names),
-            weights={metric.name: 0.0 for metric in protocol.metrics if metric.mean_over != "images"},
+            weights=dict.fromkeys(_pooled(protocol), 0.0),
             input_size=(0, 0),
             seconds=0.0,
             reason=image.reason,
@@ -95,8 +110,6 @@ def _what_is_wrong(prediction: Prediction, sample: Sample, position: int) -> str
     return f"{name}: finite values between {values.min():g} and {values.max():g}, but an error of them is not finite"
 
 
-def _columns(scores: Scores) -> Tensor:
-    """Put what a record needs into (b, c) float64, so that one transfer brings a whole batch to the host."""
-    head = (scores.status, scores.valid_pixels, scores.scale, scores.shift)
-    numbers = [value.double() for value in (*head, *scores.errors.values(), *scores.weights.values())]
-    return torch.cat([torch.stack(numbers, dim=1), scores.depth_pixels.double(), scores.depth_abs_rel], dim=1)
+def _pooled(protocol: EvalProtocol) -> list[str]:
+    """Names of the metrics whose mean counts images differently."""
+    return [metric.name for metric in protocol.metrics if metric.mean_over != "images"]

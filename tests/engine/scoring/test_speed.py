@@ -85,8 +85,8 @@ def test_the_first_batch_is_warm_up_and_the_others_count():
     seconds = []
     for images in (4, 4, 1):
         clock.start(CPU)
-        seconds.append(clock.inferred(CPU))
-        clock.finished(images)
+        seconds.append(clock.inferred(CPU).seconds())
+        clock.finished(images, seconds[-1])
 
     assert seconds == [5, 2, 1]
     assert clock.latencies == [2, 1]
@@ -97,8 +97,7 @@ def test_a_single_batch_counts_and_an_empty_one_does_not():
     clock = Clock(Ticks(0, 5, 6, 7, 8, 9))
     for images in (3, 0):
         clock.start(CPU)
-        clock.inferred(CPU)
-        clock.finished(images)
+        clock.finished(images, clock.inferred(CPU).seconds())
 
     assert clock.latencies == [5]
     assert (clock.images, clock.seconds) == (3, 6)
