@@ -15,6 +15,7 @@ from src.core.sample import Sample
 from src.data.base import DepthDataset
 from src.data.corruption.dataset import CorruptedDataset
 from src.data.serving.shard import Shard
+from src.data.serving.transfer import Transfer
 from src.data.storage.archive import stamped_file
 from src.data.storage.cache import DecodedCache
 
@@ -79,6 +80,7 @@ class DepthDataModule(LightningDataModule):
         self.cache = None if cache is None else DecodedCache(Path(cache).expanduser())
         self.done: frozenset[int] = frozenset()
         """Positions of images that an earlier, interrupted run has scored; they are not served again."""
+        self._transfer = Transfer()
 
     @property
     def sample_ids(self) -> tuple[str, ...]:
@@ -141,7 +143,7 @@ class DepthDataModule(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move a batch to the device of its rank; Lightning's hook."""
-        return batch.to(device, non_blocking=True)
+        return self._transfer(batch, device)
 
 
 def _as_batch_size(value: object) -> int | Literal["auto"]:

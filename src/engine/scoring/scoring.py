@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from src.engine.process.clock import Lap
 from src.engine.scoring.deferred import Copied, Deferred, batches_ahead, beside
 from src.engine.scoring.meter import Meter
 from src.engine.scoring.panels import PanelWriter, judge
+from src.engine.scoring.replayed import Replayed, Result, score
 from src.engine.scoring.report import provenance_of, rank_report
-from src.engine.scoring.rows import columns_of, scored_rows, skipped_rows
+from src.engine.scoring.rows import scored_rows, skipped_rows
 from src.engine.scoring.saved_predictions import PredictionWriter
 from src.protocol import EvalProtocol, ProtocolMetric
 from src.records.table import Scored, from_records
@@ -82,6 +83,7 @@ class ScoringCallback(Callback):
         self.kept: Mapping[str, Scored] = {}
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._launched: Deferred[Launched] = Deferred(0)
+        self._score: Callable[[Prediction, Sample], Result] = partial(score, self.protocols)
         self._device = torch.device("cpu")
         self._writer: RecordWriter | None = None
         self._panels: PanelWriter | None = None
@@ -101,8 +103,9 @@ class ScoringCallback(Callback):
             metric.to(self._device)
             if trainer.is_global_zero and name in self.kept:
                 metric.restore(self.kept[name])
-        # a profile waits for the device at the border of every stage, so that nothing is hidden
-        self._launched = Deferred(batches_ahead(self._device) if self.meter.stages is None else 0)
+        if self.meter.stages is None:  # a profile waits for the device at the border of every stage
+            self._launched = Deferred(batches_ahead(self._device))
+            self._score = Replayed(self.protocols)
         self.meter.begin(self._device)
 
     def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, *_: Any) -> None:
@@ -124,10 +127,10 @@ class ScoringCallback(Callback):
         parts = []
         for sample, prediction in zip(batch, predictions, strict=True):
             with self.meter.scoring(len(sample)):
-                scores = {name: protocol.evaluate(prediction, sample) for name, protocol in self.protocols.items()}
+                scores, columns = self._score(prediction, sample)
                 for name, metric in self._metrics.items():
                     metric.update(scores[name], sample)
-            parts.append((sample, prediction, Copied(columns_of(scores))))
+            parts.append((sample, prediction, Copied(columns)))
         return Launched(batch=batch, parts=tuple(parts), lap=lap)
 
     def _finish(self, launched: Launched) -> None:
