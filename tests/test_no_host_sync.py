@@ -94,6 +94,7 @@ def test_a_whole_batch_gives_the_numbers_of_its_images(protocol):
     np.testing.assert_allclose(whole.depth_abs_rel, one_by_one.depth_abs_rel, rtol=1e-9)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("protocol", CASES)
 def test_nothing_waits_for_a_cuda_device(protocol):

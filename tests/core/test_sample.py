@@ -37,6 +37,7 @@ def test_moving_changes_every_tensor_and_nothing_else():
     assert sample.depth.device.type == "cpu"
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="page-locked memory needs a GPU")
 def test_page_locked_memory():
     assert all(value.is_pinned() for value in make().pin_memory().tensors().values())

@@ -30,6 +30,7 @@ def test_nothing_depends_on_values_that_only_the_device_knows(metric, annotated_
     assert metric().per_image(on_meta).shape == metric().weight(on_meta).shape == (3,)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("metric", ON_DEVICE, ids=lambda metric: metric.name)
 def test_nothing_waits_for_a_cuda_device(metric, annotated_pair):
