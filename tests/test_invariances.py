@@ -15,7 +15,7 @@ from src.protocols.__main__ import CONF
 from tests.reference import alignment as reference
 
 PROTOCOLS = {
-    name: build_protocols(DictConfig({"protocol": OmegaConf.load(CONF / f"{name}.yaml")}))[name]
+    name: build_protocols(DictConfig(OmegaConf.load(CONF / f"{name}.yaml")))[name]
     for name in sorted(path.stem for path in CONF.glob("*.yaml"))
 }
 # what they need beyond depth is not in the random images

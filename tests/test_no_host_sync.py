@@ -21,7 +21,7 @@ from src.protocols.__main__ import CONF
 
 SRC = Path(__file__).parents[1] / "src"
 PROTOCOLS = {
-    name: build_protocols(DictConfig({"protocol": OmegaConf.load(CONF / f"{name}.yaml")}))[name]
+    name: build_protocols(DictConfig(OmegaConf.load(CONF / f"{name}.yaml")))[name]
     for name in sorted(path.stem for path in CONF.glob("*.yaml"))
 }
 ON_DEVICE = [name for name, p in PROTOCOLS.items() if not any(metric.runs_on_host for metric in p.metrics)]

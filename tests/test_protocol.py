@@ -46,7 +46,7 @@ def make_protocol(**changes):
 
 
 def shipped(name):
-    return build_protocols(DictConfig({"protocol": OmegaConf.load(CONF / f"{name}.yaml")}))[name]
+    return build_protocols(DictConfig(OmegaConf.load(CONF / f"{name}.yaml")))[name]
 
 
 def test_errors_by_hand():

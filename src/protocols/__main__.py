@@ -35,7 +35,7 @@ def explanation(folder: Path, name: str) -> str:
     from src.engine.cell.build import build_protocols
     from src.protocols.prose import describe
 
-    protocols = build_protocols(DictConfig({"protocol": OmegaConf.load(folder / f"{name}.yaml")}))
+    protocols = build_protocols(DictConfig(OmegaConf.load(folder / f"{name}.yaml")))
     return describe(protocols[name], _headline(folder, name))
 
 

@@ -14,6 +14,9 @@ TRACE_FILE = "trace.json"
 PANELS_FOLDER = "panels"
 CONTENT_FILE = "files.json"
 """Digests of the files that each image of a running cell is made from."""
+SAVED_PRECISIONS = ("float32", "float16")
+"""Of saved predictions: float32 keeps every digit, so that scores are the same to the bit; float16 takes half the space
+and keeps 11 bits."""
 PREDICTIONS_FILE = "predictions.json"
 """Marks a folder of predicted maps, which is no cell, and holds the settings that made them."""
 

@@ -15,8 +15,9 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from src.data.storage.decode import read_rgb
-from src.engine.cell.build import build_model
+from src.engine.cell.build import Builder
 from src.engine.cell.loaded import LoadedModel
+from src.engine.cell.request import read_cell_request
 from src.engine.cell.run import run_cell
 from src.engine.process.clock import synchronise
 from src.engine.process.environment import device_name, make_repeatable
@@ -85,13 +86,14 @@ class _AtHand(LoadedModel):
         super().__init__()
         self._model = model
 
-    def get(self, cfg: DictConfig, build: Callable[[DictConfig], Any]) -> Any:
+    def get(self, build: Builder) -> Any:
         return self._model
 
 
 def run(words: Sequence[str], outputs: Path, model: Any) -> Cell:
     """Run one cell from its command-line words, with a model that `load_model` has made of the same ones."""
-    cell = run_cell(*configuration(words, outputs), _AtHand(model))
+    cfg, folder = configuration(words, outputs)
+    cell = run_cell(read_cell_request(cfg), Builder(cfg), folder, _AtHand(model))
     assert cell is not None
     return cell
 
@@ -99,7 +101,7 @@ def run(words: Sequence[str], outputs: Path, model: Any) -> Cell:
 def load_model(words: Sequence[str], device: torch.device, outputs: Path) -> Any:
     """Build a model on its device, arithmetic as in a run."""
     make_repeatable("float32", device)
-    model = build_model(configuration([*words, "data=synthetic"], outputs)[0])
+    model = Builder(configuration([*words, "data=synthetic"], outputs)[0]).model()
     model.configure_model()
     return model.to(device)
 

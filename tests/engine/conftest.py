@@ -10,9 +10,12 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from src.engine.cell.build import Builder
 from src.engine.cell.loaded import LoadedModel
+from src.engine.cell.request import read_cell_request
 from src.engine.cell.run import run_cell
 from src.engine.prediction.predict import run_prediction
+from src.engine.prediction.request import read_prediction_request
 from tests.composing import CONF, compose_job
 
 OUTSIDE = '''
@@ -137,7 +140,8 @@ def run(tmp_path):
     """Return a function that runs a cell in this process from command-line words."""
 
     def run(*words: str, conf: Path | None = None, outputs: str = "outputs", loaded: LoadedModel | None = None):
-        return run_cell(*job("eval", words, tmp_path / outputs, conf), loaded)
+        cfg, folder = job("eval", words, tmp_path / outputs, conf)
+        return run_cell(read_cell_request(cfg), Builder(cfg), folder, loaded)
 
     yield run
     HydraConfig.instance().cfg = None
@@ -171,7 +175,8 @@ def predict(tmp_path):
     """Return a function that predicts for pictures in this process from command-line words."""
 
     def predict(*words: str, conf: Path | None = None):
-        return run_prediction(*job("predict", words, tmp_path / "outputs", conf))
+        cfg, folder = job("predict", words, tmp_path / "outputs", conf)
+        return run_prediction(read_prediction_request(cfg), Builder(cfg), folder)
 
     yield predict
     HydraConfig.instance().cfg = None

@@ -1,13 +1,14 @@
 """Configuration to objects: the only place that instantiates."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError, LeadlineError
 from src.engine.publishing.publish import Logger
@@ -17,41 +18,72 @@ from src.protocol import EvalProtocol
 _UNKNOWN_KEY = re.compile(r"target '(?P<target>[\w.]+)'.*unexpected keyword argument '(?P<key>\w+)'", re.DOTALL)
 
 
-def build_model(cfg: DictConfig) -> LightningModule:
-    """Build the model of `cfg.model`; weights are read later, in the process that uses them.
+class Builder:
+    """Makes the parts of one run from its configuration, which nothing else of the engine sees.
+
+    Args:
+        cfg: the composed configuration.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self._cfg = cfg
+
+    def model(self) -> LightningModule:
+        """Build the model; weights are read later, in the process that uses them.
+
+        Raises:
+            ConfigError: if it cannot be built, or cannot compute as asked.
+        """
+        precision = str(self._cfg.trainer.precision)
+        if precision != "32-true":
+            msg = (
+                f"trainer.precision={precision}: expected 32-true; half precision makes other digits, so it is named "
+                "as a part of the measurement: precision=bfloat16 or float16"
+            )
+            raise ConfigError(msg)
+        model = _instantiate(self._cfg.model, "model", LightningModule)
+        model.compute = _instantiate(self._cfg.compute, "compute", object)  # type: ignore[assignment]
+        return model
+
+    def datamodule(self) -> LightningDataModule:
+        """Build the data module with its data set."""
+        return _instantiate(self._cfg.datamodule, "data", LightningDataModule)
+
+    def protocols(self) -> dict[str, EvalProtocol]:
+        """Build the protocols, by name."""
+        return build_protocols(self._cfg.protocol)
+
+    def trainer(self, callbacks: Sequence[Callback]) -> Trainer:
+        """Build the trainer."""
+        return _instantiate(self._cfg.trainer, "trainer", Trainer, callbacks=list(callbacks))
+
+    def logger(self) -> Logger:
+        """Build the logger."""
+        return _instantiate(self._cfg.logger, "logger", Logger)
+
+    def limited_to(self, images: int | None) -> "Builder":
+        """Return a builder of the same parts for so many images; None for all."""
+        return Builder(OmegaConf.merge(self._cfg, {"limit": images}))  # type: ignore[arg-type]  # a mapping
+
+    def settings(self, *, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return the plain values that the parts are made from, but for some keys."""
+        keys = [str(key) for key in self._cfg if key not in without]
+        values: Any = OmegaConf.to_container(OmegaConf.masked_copy(self._cfg, keys), resolve=True)
+        return values  # type: ignore[no-any-return]  # a mapping, since a configuration is one
+
+    def write(self, path: Path) -> None:
+        """Write all values, interpolations resolved, as YAML."""
+        OmegaConf.save(OmegaConf.create(self.settings()), path)
+
+
+def build_protocols(configured: DictConfig) -> dict[str, EvalProtocol]:
+    """Build protocols by name, as in the group `protocol`.
 
     Raises:
-        ConfigError: if it cannot be built, or cannot compute as `cfg.compute` says.
+        ConfigError: if one cannot be built.
     """
-    if cfg.trainer.precision != "32-true":
-        msg = (
-            f"trainer.precision={cfg.trainer.precision}: expected 32-true; half precision makes other digits, so it is "
-            "named as a part of the measurement: precision=bfloat16 or float16"
-        )
-        raise ConfigError(msg)
-    model = _instantiate(cfg.model, "model", LightningModule)
-    model.compute = _instantiate(cfg.compute, "compute", object)  # type: ignore[assignment]
-    return model
-
-
-def build_datamodule(cfg: DictConfig) -> LightningDataModule:
-    """Build the data module of `cfg.datamodule` with the data set of `cfg.data`."""
-    return _instantiate(cfg.datamodule, "data", LightningDataModule)
-
-
-def build_protocols(cfg: DictConfig) -> dict[str, EvalProtocol]:
-    """Build the protocols of `cfg.protocol`, by name."""
-    return {name: _instantiate(node, f"protocol {name}", EvalProtocol) for name, node in cfg.protocol.items()}
-
-
-def build_trainer(cfg: DictConfig, callbacks: Sequence[Callback]) -> Trainer:
-    """Build the trainer of `cfg.trainer`."""
-    return _instantiate(cfg.trainer, "trainer", Trainer, callbacks=list(callbacks))
-
-
-def build_logger(cfg: DictConfig) -> Logger:
-    """Build the logger of `cfg.logger`."""
-    return _instantiate(cfg.logger, "logger", Logger)
+    by_name: dict[str, DictConfig] = {str(name): node for name, node in configured.items()}
+    return {name: _instantiate(node, f"protocol {name}", EvalProtocol) for name, node in by_name.items()}
 
 
 _Kind = TypeVar("_Kind")

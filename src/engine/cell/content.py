@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lightning.pytorch import LightningDataModule, LightningModule
-from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError, LeadlineError
-from src.engine.cell.build import build_datamodule, build_model
+from src.engine.cell.build import Builder
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -27,13 +26,13 @@ _THREADS = 16  # hide the latency of network file systems
 _AT_ONCE = 1024  # what waits for a thread takes kilobytes
 
 
-def content_of(cfg: DictConfig, datamodule: LightningDataModule, model: LightningModule | None) -> Content:
+def content_of(build: Builder, datamodule: LightningDataModule, model: LightningModule | None) -> Content:
     """Mark the files of a cell: those of each image as far as the data set says, and the local ones of the model."""
     names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
     images: Iterator[tuple[str, list[Path]]] = datamodule.files()  # type: ignore[attr-defined]
     reads: Any = getattr(model, "files", None)  # what stands in for a model has none
     read: Sequence[Path] | None = reads(names) if reads else ()
-    local = _local_files(cfg) if read is None else read
+    local = _local_files(build) if read is None else read
     mark = functools.lru_cache(_AT_ONCE)(_mark)  # an archive is a file of many images
 
     def of_image(image: tuple[str, list[Path]]) -> tuple[str, str]:
@@ -62,11 +61,11 @@ def changed_images(before: Content, now: Content) -> frozenset[str]:
     return frozenset(name for name, mark in before.get("data", {}).items() if known.get(name) != mark)
 
 
-def refuse_changed(cfg: DictConfig, before: Mapping[str, Mapping[str, Any]], *, of: str) -> None:
+def refuse_changed(build: Builder, before: Mapping[str, Mapping[str, Any]], *, of: str) -> None:
     """Make sure that the files are those of a summary. Where they are not on this machine nothing can be said.
 
     Args:
-        cfg: of the cell.
+        build: of the cell.
         before: the summary; {} of a cell that has none.
         of: what was computed from those files, for the message.
 
@@ -76,7 +75,7 @@ def refuse_changed(cfg: DictConfig, before: Mapping[str, Mapping[str, Any]], *, 
     if not before:
         return
     try:
-        content = content_of(cfg, build_datamodule(cfg), build_model(cfg) if "model" in before else None)
+        content = content_of(build, build.datamodule(), build.model() if "model" in before else None)
     except (LeadlineError, OSError):
         return
     now = summary_of(content)
@@ -91,10 +90,10 @@ def refuse_changed(cfg: DictConfig, before: Mapping[str, Mapping[str, Any]], *, 
             raise ConfigError(msg)
 
 
-def _local_files(cfg: DictConfig) -> Iterator[Path]:
+def _local_files(build: Builder) -> Iterator[Path]:
     """Files and folders that the model's configuration names, such as a checkpoint; without hidden and cached ones."""
-    settings = OmegaConf.to_container(cfg.model, resolve=True)
-    words = [value for value in settings.values() if isinstance(value, str)] if isinstance(settings, dict) else []
+    settings = build.settings().get("model", {})
+    words = [value for value in settings.values() if isinstance(value, str)]
     for path in (Path(word).expanduser() for word in words if word):
         if path.is_file():
             yield path

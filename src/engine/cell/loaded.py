@@ -1,14 +1,9 @@
 """The network of the last cell, kept for the next one of a sweep. Imports nothing heavy."""
 
 import gc
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
 
 from src.records.fingerprint import fingerprint
-
-Model = TypeVar("Model")
 
 _LEAVES_THE_NETWORK = {
     *("data", "datamodule", "protocol", "corruption", "severity", "limit", "card", "experiment", "logger"),
@@ -29,16 +24,13 @@ class LoadedModel:
         self._key = ""
         self._model: Any = None
 
-    def get(self, cfg: DictConfig, build: Callable[[DictConfig], Model]) -> Model:
-        """Return the model of a configuration: the one at hand, or a new one, which is loaded when it first runs."""
-        keys = [str(key) for key in cfg if key not in _LEAVES_THE_NETWORK]
-        content = OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys), resolve=True)
-        key = fingerprint(content)  # type: ignore[arg-type]  # a mapping, since a configuration is one
+    def get(self, build: Any) -> Any:
+        """Return the model of a `Builder`: the one at hand, or a new one, which is loaded when it first runs."""
+        key = fingerprint(build.settings(without=_LEAVES_THE_NETWORK))
         if self._model is None or key != self._key:
             self.drop()
-            self._model, self._key = build(cfg), key
-        kept: Model = self._model
-        return kept
+            self._model, self._key = build.model(), key
+        return self._model
 
     def drop(self) -> None:
         """Let the model go: another is needed, or this one may have been left in the middle of something."""

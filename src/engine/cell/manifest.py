@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch import LightningDataModule, LightningModule
-from omegaconf import DictConfig, OmegaConf
 
-from src.engine.cell.measurement import compute_settings, measurement
+from src.engine.cell.request import CellRequest
 from src.engine.process.clock import median_and_p95
 from src.engine.process.environment import git_revision, versions
 from src.engine.scoring.report import rank_report
 from src.protocol import EvalProtocol
 from src.records.card import parse_card
-from src.records.fingerprint import fingerprint
 from src.records.schema import MetricInfo, ProtocolInfo, RunManifest
 from src.records.table import Scored
 
@@ -32,18 +29,17 @@ def collect_reports(folder: Path) -> list[dict[str, Any]]:
     return reports
 
 
-def model_card(cfg: DictConfig) -> dict[str, Any]:
+def model_card(request: CellRequest) -> dict[str, Any]:
     """Return the card of the model as plain values; an empty one of a model that has none.
 
     Raises:
         ConfigError: if it is no card.
     """
-    content: dict[str, Any] = OmegaConf.to_container(cfg.card, resolve=True)  # type: ignore[assignment]
-    return dataclasses.asdict(parse_card(content, of=HydraConfig.get().runtime.choices["model"])) if content else {}
+    return dataclasses.asdict(parse_card(request.card, of=request.measured.model)) if request.card else {}
 
 
 def build_manifest(
-    cfg: DictConfig,
+    request: CellRequest,
     *,
     model: LightningModule,
     datamodule: LightningDataModule,
@@ -59,7 +55,7 @@ def build_manifest(
     """Describe a cell: what was measured, with what, and what came of it.
 
     Args:
-        cfg: the composed configuration.
+        request: what was asked for.
         model: as built; what is known only after loading comes from the reports.
         datamodule: as built.
         card: of the model, see `model_card`.
@@ -71,18 +67,17 @@ def build_manifest(
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601.
     """
-    choices = HydraConfig.get().runtime.choices
+    measured, images = request.measured, request.images
     dataset = datamodule.dataset  # type: ignore[attr-defined]
     expected = len(datamodule.sample_ids)  # type: ignore[attr-defined]
     counts = {name: Counter(scored.status.tolist()) for name, scored in scores.items()}
-    measured = OmegaConf.to_container(OmegaConf.masked_copy(cfg, list(measurement(cfg))), resolve=True)
     median, p95 = median_and_p95([seconds for report in reports for seconds in report["latencies"]])
     return RunManifest(
-        model=choices["model"],
-        data=choices["data"],
-        resolution=str(cfg.resolution),
-        fingerprint=fingerprint(measurement(cfg)),
-        config=measured,  # type: ignore[arg-type]
+        model=measured.model,
+        data=measured.data,
+        resolution=str(measured.resolution),
+        fingerprint=measured.fingerprint,
+        config=dict(measured.resolved),
         output_space=str(model.space),
         card=card,
         data_family=dataset.family,
@@ -94,12 +89,12 @@ def build_manifest(
         scored={name: counts[name]["ok"] for name in protocols},
         skipped={name: counts[name]["skipped"] for name in protocols},
         failed={name: counts[name]["failed"] for name in protocols},
-        seed=cfg.seed,
+        seed=measured.seed,
         world_size=len(reports),
         halved=sum(report["halved"] for report in reports),
         device=reports[0]["device"],
-        dtype=cfg.precision,
-        compute=compute_settings(cfg),
+        dtype=measured.precision,
+        compute=measured.arithmetic,
         batch_size=reports[0]["batch_size"],
         batch_trials=reports[0]["batch_trials"],
         latency_median=median,
@@ -112,10 +107,10 @@ def build_manifest(
         started=started,
         finished=finished,
         content={what: dict(summary) for what, summary in content.items()},
-        saved_predictions=cfg.save_predictions or "",
+        saved_predictions=request.run.save_predictions or "",
         unreadable=int(next(iter(scores.values())).unreadable.sum()),
-        corruption=cfg.corruption,
-        severity=0 if cfg.corruption == "none" else cfg.severity,
+        corruption=images.corruption,
+        severity=0 if images.corruption == "none" else images.severity,
         depth_edges=list(next((protocol.depth_edges for protocol in protocols.values() if protocol.depth_edges), ())),
     )
 

@@ -1,48 +1,77 @@
-"""What a cell measures, as opposed to how it is computed; its hash names the cell's folder."""
+"""What a cell measures, as opposed to how it is run; its hash names the cell's folder."""
 
+import types
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from omegaconf import DictConfig, OmegaConf
 
 from src.records.fingerprint import fingerprint
 
-_MEASURED = ("model", "data", "protocol", "resolution", "seed", "limit")
-_PREDICTED = ("model", "images", "resolution", "seed", "intrinsics", "field_of_view")
-_COMPUTE = {"precision": "float32", "attention": "default", "channels_last": False, "compile": False}
-_PROSE = ("source", "traps")  # of protocols: words about a number, not part of it
+_MEASURED: Final = ("model", "data", "protocol", "resolution", "seed", "limit", "corruption", "severity")
+_PREDICTED: Final = ("model", "images", "resolution", "seed", "intrinsics", "field_of_view")
+_PROSE: Final = ("source", "traps")  # of protocols: words about a number, not part of it
+
+ARITHMETIC: Final[Mapping[str, Any]] = types.MappingProxyType(
+    {"precision": "float32", "attention": "default", "channels_last": False, "compile": False}
+)
+"""Settings of how the network computes, and what is measured where nothing else is said."""
+
+_LATER: Final[Mapping[str, Any]] = types.MappingProxyType(
+    {**ARITHMETIC, "corruption": "none", "model.vae_slicing": False}
+)
+"""Keys that came after the first results, with the value that means what was done before there was the key.
+
+A key of this value is left out of what is hashed, so that folders keep their names: every new key of a configuration
+whose default changes no number belongs here.
+"""
+
+_RENAMED: Final[Mapping[str, str]] = types.MappingProxyType({})
+"""Classes of ours that a `_target_` names and that were called otherwise: name of now -> first name."""
+
+_OURS: Final = "src."
 
 
 def measurement(cfg: DictConfig) -> dict[str, Any]:
     """Return the parts of the configuration of an evaluation, or of a prediction, that can change a number.
 
     Interpolations stay as written: `${paths.data_dir}/nyu` names the same data on every machine. Trainer, logger,
-    batch size and paths are left out, so more devices or another disk lead to the same folder.
+    batch size and paths are left out, so more devices or another disk lead to the same folder. Classes of this package
+    go by their name without their module, so that files may move; others by their dotted name.
     """
     evaluates = "protocol" in cfg
-    measured = {key: _plain(cfg._get_node(key)) for key in (_MEASURED if evaluates else _PREDICTED)}
-    if evaluates and cfg.corruption != "none":  # clean images are what they were before corruptions existed
-        measured |= {key: _plain(cfg._get_node(key)) for key in ("corruption", "severity")}
-    measured |= compute_settings(cfg)
+    keys = [*(_MEASURED if evaluates else _PREDICTED), *ARITHMETIC]
+    measured: dict[str, Any] = {key: _meaning(_plain(cfg._get_node(key))) for key in keys}
+    if measured.get("corruption") == "none":
+        del measured["severity"]  # of nothing
+    for dotted, default in _LATER.items():
+        _leave_out(measured, dotted, default)
     for protocol in measured.get("protocol", {}).values():
         for prose in _PROSE:
             protocol.pop(prose, None)
     return measured
 
 
-def prediction(cfg: DictConfig) -> dict[str, Any]:
-    """Return the part of an evaluation's `measurement` that what the model predicts for an image depends on."""
-    return {key: value for key, value in measurement(cfg).items() if key not in ("protocol", "limit")}
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """Return the same parts as `measurement`, with the values that interpolations come to on this machine."""
+    keys = list(measurement(cfg))
+    values: dict[str, Any] = _meaning(OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys), resolve=True))
+    return values
 
 
-def compute_settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return how the network computes, where it is not as by default: {} is what all cells before had."""
-    return {key: cfg[key] for key, default in _COMPUTE.items() if cfg[key] != default}
+def prediction(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a measurement that what the model predicts for an image depends on."""
+    return {key: value for key, value in measured.items() if key not in ("protocol", "limit")}
+
+
+def arithmetic(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the network computes, where it is not as by default."""
+    return {key: measured[key] for key in ARITHMETIC if key in measured}
 
 
 def in_default_arithmetic(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resolved measurement as it would be if its network computed as by default, in float32."""
-    plain = {key: value for key, value in measured.items() if key not in _COMPUTE}
+    plain = {key: value for key, value in measured.items() if key not in ARITHMETIC}
     if "dtype" in plain["model"]:  # of Marigold, which has a setting of its own
         plain["model"] = {**plain["model"], "dtype": "float32"}
     return plain
@@ -50,6 +79,28 @@ def in_default_arithmetic(measured: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node._value()
+
+
+def _meaning(value: Any) -> Any:
+    """Name classes by what they are, not by where their file lies."""
+    if isinstance(value, list):
+        return [_meaning(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    meant = {key: _meaning(inner) for key, inner in value.items()}
+    target = value.get("_target_")
+    if isinstance(target, str) and target.startswith(_OURS):
+        name = target.rpartition(".")[2]
+        meant["_target_"] = _RENAMED.get(name, name)
+    return meant
+
+
+def _leave_out(measured: dict[str, Any], dotted: str, default: Any) -> None:
+    """Remove a key that has its default."""
+    group, _, name = dotted.rpartition(".")
+    holder = measured.get(group) if group else measured
+    if isinstance(holder, dict) and name in holder and holder[name] == default and type(holder[name]) is type(default):
+        del holder[name]
 
 
 def register_resolvers() -> None:

@@ -9,18 +9,17 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from omegaconf import DictConfig, OmegaConf
 
 from src.core.batch import Batch
 from src.core.errors import ConfigError, DataError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
+from src.engine.cell.build import Builder
 from src.engine.cell.content import refuse_changed
-from src.engine.cell.measurement import prediction
-from src.engine.scoring.saved_predictions import FOLDER, PRECISIONS, read_prediction
-from src.records.fingerprint import fingerprint
+from src.engine.cell.request import CellRequest
+from src.engine.scoring.saved_predictions import FOLDER, read_prediction
 from src.records.reader import Cell, is_complete, read_cell
-from src.records.schema import PREDICTIONS_FILE, RunManifest
+from src.records.schema import PREDICTIONS_FILE, SAVED_PRECISIONS, RunManifest
 
 log = logging.getLogger(__name__)
 
@@ -93,23 +92,24 @@ class Replay(LightningModule):
         )
 
 
-def find_source(cfg: DictConfig, folder: Path) -> Cell:
+def find_source(request: CellRequest, build: Builder, folder: Path) -> Cell:
     """Find a finished cell whose saved predictions are those that this cell needs.
 
     They are if model, data, resolution, seed and corruption are the same. Of several that with the most digits is
     taken, then that with the most images.
 
     Args:
-        cfg: the composed configuration.
+        request: what is asked for.
+        build: makes its parts.
         folder: of the cell to be scored; its neighbours are the cells of the same model and data.
 
     Raises:
         ConfigError: if there is none.
     """
-    wanted = fingerprint(prediction(cfg))
+    wanted = request.measured.of_prediction
     neighbours = [cell for cell in sorted(folder.parent.iterdir()) if cell != folder and is_complete(cell)]
     fitting = [read_cell(cell) for cell in neighbours if _saved_as(cell) == wanted]
-    usable = [cell for cell in fitting if cell.manifest.saved_predictions in PRECISIONS]
+    usable = [cell for cell in fitting if cell.manifest.saved_predictions in SAVED_PRECISIONS]
     if not usable:
         msg = (
             f"rescore=true: none of the {len(neighbours)} other finished cells in {folder.parent} has saved "
@@ -118,8 +118,8 @@ def find_source(cfg: DictConfig, folder: Path) -> Cell:
         )
         raise ConfigError(msg)
     best = max(usable, key=_worth)
-    _require(best, cfg.limit)
-    as_then: DictConfig = OmegaConf.merge(cfg, {"limit": best.manifest.config["limit"]})  # type: ignore[assignment]
+    _require(best, request.images.limit)
+    as_then = build.limited_to(best.manifest.config["limit"])
     refuse_changed(as_then, best.manifest.content, of=f"{best.folder} has predicted what is to be scored again")
     log.info("Scoring the %s predictions of %s.", best.manifest.saved_predictions, best.folder)
     return best
@@ -135,7 +135,7 @@ def _saved_as(cell: Path) -> str | None:
 
 
 def _worth(cell: Cell) -> tuple[int, int]:
-    return -PRECISIONS.index(cell.manifest.saved_predictions), cell.manifest.expected
+    return -SAVED_PRECISIONS.index(cell.manifest.saved_predictions), cell.manifest.expected
 
 
 def _require(source: Cell, limit: int | None) -> None:

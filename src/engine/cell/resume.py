@@ -5,9 +5,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from src.engine.cell.content import Content, changed_images
+from src.engine.cell.request import Running
 from src.engine.scoring.saved_predictions import FOLDER, is_whole
 from src.records.schema import CONTENT_FILE, PANELS_FOLDER
 from src.records.status import noted
@@ -18,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def resume(
-    cfg: DictConfig,
+    run: Running,
     folder: Path,
     *,
     sample_ids: Sequence[str],
@@ -32,7 +31,7 @@ def resume(
     if those of the model have, or if the scores are of saved predictions and the model's own are wanted now.
 
     Args:
-        cfg: the composed configuration.
+        run: how the cell is run.
         folder: of the cell.
         sample_ids: in order of their index.
         protocols: version of each protocol.
@@ -42,16 +41,16 @@ def resume(
     before = _read(folder / CONTENT_FILE)
     other_source = noted(folder).get("rescored_from", "") != rescored_from
     other_model = "model" in before and before["model"] != content.get("model")
-    if other_model and not cfg.force:
+    if other_model and not run.force:
         log.warning("The files of the model have changed since it was interrupted: all images are scored again.")
-    if cfg.force or other_source or other_model:
+    if run.force or other_source or other_model:
         # saved predictions took the longest, and a cell that is rescored did not need its own
-        keeps_predictions = cfg.rescore or not (cfg.force or other_model)
+        keeps_predictions = run.rescore or not (run.force or other_model)
         clear(folder, others=(PANELS_FOLDER,) if keeps_predictions else (PANELS_FOLDER, FOLDER))
     changed = changed_images(before, content)
 
     def is_usable(name: str) -> bool:
-        return name not in changed and (not cfg.save_predictions or is_whole(folder, name))
+        return name not in changed and (not run.save_predictions or is_whole(folder, name))
 
     kept = recover(folder, sample_ids, protocols, is_usable)
     if kept:

@@ -10,21 +10,20 @@ from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import RichProgressBar
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace
-from src.engine.cell.build import build_datamodule, build_model, build_trainer
+from src.engine.cell.build import Builder
 from src.engine.cell.lock import sole_writer
-from src.engine.cell.measurement import measurement
-from src.engine.cell.run import refuse_relaunch_in_sweep
+from src.engine.cell.plan import refuse_relaunch_in_sweep
 from src.engine.prediction.map_files import FORMATS
 from src.engine.prediction.map_writer import MapWriter, Written, is_current, read_written
+from src.engine.prediction.request import PredictionRequest, read_prediction_request
 from src.engine.process.environment import git_revision, is_first_process, quieten, versions
 from src.engine.process.session import Session
 from src.engine.scoring.batch_size import BatchSizeSearch
-from src.records.fingerprint import fingerprint
 from src.records.schema import PREDICTIONS_FILE
 from src.records.writer import write_json
 
@@ -46,11 +45,12 @@ class Predictions:
     kept: int
 
 
-def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
+def run_prediction(request: PredictionRequest, build: Builder, folder: Path) -> Predictions | None:
     """Predict for every picture, but for those that have been predicted with these settings.
 
     Args:
-        cfg: the composed configuration.
+        request: what is asked for.
+        build: makes the parts.
         folder: of the predictions.
 
     Returns:
@@ -60,21 +60,21 @@ def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
         LeadlineError: for everything the user can mend.
     """
     quieten()
-    formats: Sequence[str] = list(cfg.write)
-    model, datamodule = build_model(cfg), build_datamodule(cfg)
+    run, formats = request.run, request.run.write
+    model, datamodule = build.model(), build.datamodule()
     _check_formats(formats, model.space)  # type: ignore[arg-type]
     sources: dict[str, Path] = datamodule.dataset.files  # type: ignore[attr-defined]
     names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
     writer = MapWriter(folder=folder, formats=formats, sources=sources)
-    session = Session(fingerprint=fingerprint(measurement(cfg)), precision=cfg.precision)
+    session = Session(fingerprint=request.measured.fingerprint, precision=request.measured.precision)
     callbacks: list[Callback] = [BatchSizeSearch(), writer, session]
-    if cfg.trainer.enable_progress_bar:
+    if request.shows_progress:
         callbacks.append(RichProgressBar())
-    trainer = build_trainer(cfg, callbacks)
+    trainer = build.trainer(callbacks)
     refuse_relaunch_in_sweep(trainer)
 
     def predict() -> int:
-        current = (not cfg.force and is_current(folder, name, sources[name], formats) for name in names)
+        current = (not run.force and is_current(folder, name, sources[name], formats) for name in names)
         done = [place for place, is_done in enumerate(current) if is_done]
         if len(done) < len(names):
             datamodule.done = frozenset(done)  # type: ignore[attr-defined]
@@ -85,17 +85,13 @@ def run_prediction(cfg: DictConfig, folder: Path) -> Predictions | None:
         predict()
         return None
     with sole_writer(folder):
-        _stamp(cfg, folder, model.space)  # type: ignore[arg-type]
+        _stamp(request, folder, model.space)  # type: ignore[arg-type]
         kept = predict()
     written = {name: read_written(folder, name) for name in names}
     return Predictions(folder=folder, written={name: one for name, one in written.items() if one}, kept=kept)
 
 
 def _check_formats(formats: Sequence[str], space: OutputSpace) -> None:
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        msg = f"write: expected some of {', '.join(FORMATS)}, got [{', '.join(formats)}]"
-        raise ConfigError(msg)
     if "ply" in formats and space not in (OutputSpace.METRIC_DEPTH, OutputSpace.SCALE_INVARIANT_DEPTH):
         msg = (
             f"write: points in space need depth up to scale at least, and this model predicts {space.value}, whose "
@@ -104,16 +100,15 @@ def _check_formats(formats: Sequence[str], space: OutputSpace) -> None:
         raise ConfigError(msg)
 
 
-def _stamp(cfg: DictConfig, folder: Path, space: OutputSpace) -> None:
+def _stamp(request: PredictionRequest, folder: Path, space: OutputSpace) -> None:
     """Claim the folder for these settings.
 
     Raises:
         ConfigError: if it holds predictions of others; says where they differ.
     """
     path = folder / PREDICTIONS_FILE
-    keys = list(measurement(cfg))
-    settings: dict[str, Any] = OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys), resolve=True)  # type: ignore[assignment]
-    if path.is_file() and cfg.force:
+    settings = request.measured.resolved
+    if path.is_file() and request.run.force:
         for name in (*FORMATS, "about"):
             shutil.rmtree(folder / name, ignore_errors=True)
         path.unlink()
@@ -134,8 +129,8 @@ def _stamp(cfg: DictConfig, folder: Path, space: OutputSpace) -> None:
         path,
         {
             "space": space.value,
-            "fingerprint": fingerprint(measurement(cfg)),
-            "settings": settings,
+            "fingerprint": request.measured.fingerprint,
+            "settings": dict(settings),
             "git_revision": git_revision(),
             "versions": versions(),
         },
@@ -151,8 +146,8 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def predict_and_show(cfg: DictConfig, folder: Path) -> None:
-    """Predict, and print what was predicted."""
-    predictions = run_prediction(cfg, folder)
+    """Predict as a configuration asks for, and print what was predicted."""
+    predictions = run_prediction(read_prediction_request(cfg), Builder(cfg), folder)
     if predictions is not None:
         print_predictions(predictions, Console())
 

@@ -14,11 +14,8 @@ from torch import Tensor
 from src.core.errors import ConfigError, DataError, PredictionError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
-from src.records.schema import PREDICTIONS_FILE
+from src.records.schema import PREDICTIONS_FILE, SAVED_PRECISIONS
 from src.records.writer import write_json
-
-PRECISIONS = ("float32", "float16")
-"""float32 keeps every digit, so that scores are the same to the bit; float16 takes half the space and keeps 11 bits."""
 
 FOLDER = "predictions"
 _VALUES, _CAMERA = "values", "intrinsics"
@@ -47,7 +44,7 @@ class PredictionWriter:
 
     Args:
         cell: folder of the cell.
-        precision: out of `PRECISIONS`.
+        precision: out of `SAVED_PRECISIONS`.
         about: what `predictions.json` says about them: the output space, and the settings that made them.
 
     Raises:
@@ -55,8 +52,8 @@ class PredictionWriter:
     """
 
     def __init__(self, cell: Path, *, precision: str, about: Mapping[str, Any]) -> None:
-        if precision not in PRECISIONS:
-            msg = f"save_predictions: expected null, {' or '.join(PRECISIONS)}, got {precision!r}"
+        if precision not in SAVED_PRECISIONS:
+            msg = f"save_predictions: expected null, {' or '.join(SAVED_PRECISIONS)}, got {precision!r}"
             raise ConfigError(msg)
         self.precision = precision
         self._cell = cell

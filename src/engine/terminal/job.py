@@ -13,8 +13,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 
+from src.engine.cell.build import Builder
 from src.engine.cell.loaded import LoadedModel
 from src.engine.cell.lock import is_held
+from src.engine.cell.request import read_cell_request
 from src.engine.cell.run import run_cell
 from src.engine.cell.words import own_words
 from src.engine.process.device_slot import take_device
@@ -95,7 +97,8 @@ def _note_end(folder: Path, error: BaseException) -> None:
 
 def _run_and_show(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> None:
     try:
-        cell = run_cell(cfg, folder, loaded)
+        request = read_cell_request(cfg)
+        cell = run_cell(request, Builder(cfg), folder, loaded)
     except BaseException as error:
         loaded.drop()
         _note_end(folder, error)
@@ -104,5 +107,5 @@ def _run_and_show(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> None:
         note(folder, state="done")
         print_cell(cell, Console())
         print_cost_in_digits(cell, Console())
-        if cfg.profile and (folder / PROFILE_FILE).is_file():
+        if request.run.profile and (folder / PROFILE_FILE).is_file():
             print_profile(folder, Console())

@@ -12,6 +12,7 @@ from PIL import Image
 
 from src.core.errors import ConfigError
 from src.engine.cell import content
+from src.engine.cell.build import Builder
 from src.engine.cell.content import _local_files
 from src.engine.process.interrupt import Interrupted
 
@@ -93,7 +94,7 @@ def test_a_checkpoint_or_folder_that_the_configuration_names_counts(tmp_path):
     single = tmp_path / "released.pt"
     single.touch()
     cfg = OmegaConf.create({"model": {"weights": str(weights), "repository": str(single), "hub": "owner/name"}})
-    assert [path.name for path in _local_files(cfg)] == ["config.json", "model.bin", "released.pt"]
+    assert [path.name for path in _local_files(Builder(cfg))] == ["config.json", "model.bin", "released.pt"]
 
 
 def test_a_run_that_goes_on_scores_again_what_has_changed(run, own, tmp_path, monkeypatch, caplog):
@@ -152,7 +153,7 @@ def test_a_file_of_many_images_is_marked_once(monkeypatch, tmp_path):
     monkeypatch.setattr(content, "_THREADS", 1)
     module = LightningDataModule()
     module.sample_ids, module.files = tuple(name for name, _ in images), lambda: iter(images)
-    found = content.content_of(OmegaConf.create({"model": {}}), module, None)
+    found = content.content_of(Builder(OmegaConf.create({"model": {}})), module, None)
     assert list(found["data"]) == [name for name, _ in images]
     assert len(set(found["data"].values())) == 1
     assert marked == [tmp_path / "all.zip"]

@@ -138,7 +138,7 @@ def test_an_unreadable_file_stops_the_run_and_keeps_what_was_scored(run, outside
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("limit=0", "limit >= 1"),
+        ("limit=0", "limit: expected null or a whole number >= 1, got 0; type limit=100"),
         ("batch_size=0", "batch_size: expected a whole number >= 1 or auto, got 0"),
         ("model._target_=nowhere.Model", "model: cannot be built"),
         ("model._target_=pathlib.PurePath", "takes no key|cannot be built|expected _target_"),

@@ -52,7 +52,7 @@ def priced(outside, monkeypatch):
     )
     model = importlib.import_module("priced").Priced
     search = BatchSizeSearch(lambda: model.now)
-    for module in ("cell.run", "prediction.predict"):
+    for module in ("cell.plan", "prediction.predict"):
         monkeypatch.setattr(f"src.engine.{module}.BatchSizeSearch", lambda: search)
     yield outside
     importlib.sys.modules.pop("priced")

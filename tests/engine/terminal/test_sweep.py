@@ -5,6 +5,7 @@ import json
 import pytest
 
 from src.core.errors import ConfigError
+from src.engine.cell.build import Builder
 from src.engine.cell.loaded import LoadedModel
 from src.engine.terminal.order import arrange
 
@@ -113,12 +114,13 @@ def test_a_network_that_was_kept_gives_the_digits_of_one_that_was_loaded_afresh(
 def test_a_network_is_kept_only_if_nothing_it_may_depend_on_has_changed(configure, word, same):
     loaded, built = LoadedModel(), []
 
-    def build(cfg):
-        built.append(cfg)
-        return object()
+    class Counted(Builder):
+        def model(self):
+            built.append(self)
+            return object()
 
     def get(*words):
-        return loaded.get(configure(*words), build)
+        return loaded.get(Counted(configure(*words)))
 
     first = get("model=ramp", "data=sample")
     assert (get("model=ramp", "data=sample", word) is first) is same
@@ -143,6 +145,6 @@ def test_the_words_of_a_sweep_are_arranged(words, arranged):
 
 def test_a_key_that_a_choice_does_not_have_is_named(run):
     with pytest.raises(
-        ConfigError, match=r"data: src\.data\.sample\.BuiltInSample takes no key 'n'; set it only where"
+        ConfigError, match=r"data: src\.data\.built_in\.sample\.BuiltInSample takes no key 'n'; set it only where"
     ):
         run("model=ramp", "data=sample", "++data.n=3")
