@@ -26,8 +26,11 @@ from src.model.checkpoints.loading import load_network
 from src.model.checkpoints.randomise import randomise
 from src.model.families.consensus import consensus
 from src.model.overflow import reveal_overflow
+from src.model.splitting import split_calls
 
 _INDEX = "model_index.json"
+_TOGETHER = 2 * 576 * 768  # pixels of images or members
+_LATENT = 64  # pixels that an element of a latent map stands for
 _PARTS = ("unet", "vae", "text_encoder")
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _SCHEDULERS = {"DDIMScheduler": DDIMScheduler, "LCMScheduler": LCMScheduler}
@@ -187,6 +190,9 @@ class Marigold(DepthModel):
         # the library's own cast warns of modules to keep in single precision, of which there are none
         self.unet, self.vae = (nn.Module.to(network, self.network_dtype) for network in (unet, vae))
         reveal_overflow(self.vae.decoder)  # whose output is clipped
+        split_calls(self.unet, _TOGETHER // _LATENT)
+        split_calls(self.vae.encoder, _TOGETHER)
+        split_calls(self.vae.decoder, _TOGETHER // _LATENT)
         if self.vae_slicing:
             self.vae.enable_slicing()
         self.register_buffer("empty_text", empty_text.to(self.network_dtype), persistent=False)

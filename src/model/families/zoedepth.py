@@ -15,6 +15,9 @@ from src.core.prediction import OutputSpace
 from src.core.resize import HALF, normalise, resize, to_unit_range
 from src.model.checkpoints.names import ZOEDEPTH, Rule
 from src.model.network import NetworkModel
+from src.model.splitting import split_calls
+
+_TOGETHER = 4 * 384 * 512  # pixels: more take more time an image too
 
 
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
@@ -60,13 +63,14 @@ class ZoeDepth(NetworkModel):
         return ZOEDEPTH
 
     def adapt(self, network: Any) -> Any:
-        """Set the range of the bins and route per image."""
+        """Set the range of the bins, route per image, and bound the memory of a batch."""
         if self.bin_range is not None:
             for module in network.metric_head.modules():
                 if hasattr(module, "max_depth"):
                     module.min_depth, module.max_depth = self.bin_range
         if len(network.config.bin_configurations) > 1:
             network.metric_head = _RoutedPerImage(network.metric_head)
+        split_calls(network, _TOGETHER)
         return network
 
     def border(self, size: tuple[int, int]) -> tuple[int, int]:
