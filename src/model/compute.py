@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from src.core.errors import ConfigError
 
 _HALF: Final = {"float16": torch.float16, "bfloat16": torch.bfloat16}
-_PRECISIONS: Final = ("float32", "tf32", *_HALF)
+_PRECISIONS: Final = ("float32", "tf32", "tf32_convolutions", *_HALF)
 _ATTENTION: Final = {"eager": "eager", "sdpa": "sdpa", "flash": "flash_attention_2"}
 """By the names that the transformers library has."""
 
@@ -21,7 +21,8 @@ class Compute:
     """How a network computes; the defaults are those that the published numbers are held against.
 
     Args:
-        precision: "float32"; "tf32" for products of 10-bit mantissas on CUDA, which the run switches on; "bfloat16" or
+        precision: "float32"; "tf32" for products of 10-bit mantissas on CUDA, which the run switches on;
+            "tf32_convolutions" for those in convolutions only, as PyTorch does by itself from 1.12 on; "bfloat16" or
             "float16" for weights and activations of half the size. Resizing and scoring stay in float32 and float64.
         compile: whether torch.compile makes kernels of the network; the first image of each size then takes minutes.
         channels_last: whether kernels of convolutions and their inputs lie with the channels last.

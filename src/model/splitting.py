@@ -20,8 +20,8 @@ def split_calls(network: nn.Module, pixels: int) -> None:
     No image's result depends on its neighbours, so what changes is the rounding, as with another size of batch.
 
     Args:
-        network: called with (b, c, h, w); other tensors whose first axis has b entries are split alike. Returns a tensor,
-            or a tuple or mapping of them.
+        network: called with (b, c, h, w); other tensors with b entries in the first axis are split alike. Returns a
+            tensor, or a tuple or mapping of them.
         pixels: h * w of its input that may go through together; a single image always may.
     """
     forward = network.forward

@@ -123,7 +123,8 @@ class RunManifest:
         world_size: processes.
         halved: batches that did not fit into memory and were predicted in halves, since the run last went on.
         device: name of the accelerator or processor.
-        dtype: of the network's arithmetic: float32, tf32, bfloat16 or float16; "32-true" of older cells is float32.
+        dtype: of the network's arithmetic: float32, tf32, tf32_convolutions, bfloat16 or float16; "32-true" of older
+            cells is float32.
         batch_size: images read per step and device; 0 if unknown, as in cells of before this was kept.
         batch_trials: where that number was found by trying (batch_size=auto), seconds that one image took process 0 by
             the number of images a step; empty where it was given, or where there was nothing to try.

@@ -137,7 +137,10 @@ def test_a_compiled_network_predicts_the_same(model, images, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"precision": "half"}, "precision: expected one of float32, tf32, float16, bfloat16, got 'half'"),
+        (
+            {"precision": "half"},
+            "precision: expected one of float32, tf32, tf32_convolutions, float16, bfloat16, got 'half'",
+        ),
         ({"attention": "fast"}, "attention: expected one of default, eager, sdpa, flash, got 'fast'"),
         ({"attention": "flash"}, "half precision only: add precision=bfloat16, not float32"),
     ],

@@ -95,7 +95,11 @@ def make_plan(request: CellRequest, build: Builder, folder: Path, loaded: Loaded
     )
     if isinstance(model, Replay):
         scoring.seconds = model.seconds()
-    session = Session(fingerprint=request.measured.fingerprint, precision=request.measured.precision)
+    session = Session(
+        fingerprint=request.measured.fingerprint,
+        precision=request.measured.precision,
+        channels_last=request.measured.channels_last,
+    )
     trainer = build.trainer([BatchSizeSearch(), scoring, session])
     refuse_relaunch_in_sweep(trainer)
     return Plan(

@@ -34,7 +34,7 @@ class Measurement:
     data: str
     resolution: int | str = key(one_of("default", "native") | whole(1), 384)
     seed: int = key(whole(0), 0)
-    precision: str = key(one_of("float32", "tf32", "float16", "bfloat16"), "bfloat16")
+    precision: str = key(one_of("float32", "tf32", "tf32_convolutions", "float16", "bfloat16"), "bfloat16")
     attention: str = key(one_of("default", "eager", "sdpa", "flash"), "sdpa")
     channels_last: bool = key(FLAG, True)
     compile: bool = key(FLAG, True)

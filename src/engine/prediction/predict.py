@@ -66,7 +66,11 @@ def run_prediction(request: PredictionRequest, build: Builder, folder: Path) -> 
     sources: dict[str, Path] = datamodule.dataset.files  # type: ignore[attr-defined]
     names: tuple[str, ...] = datamodule.sample_ids  # type: ignore[attr-defined]
     writer = MapWriter(folder=folder, formats=formats, sources=sources)
-    session = Session(fingerprint=request.measured.fingerprint, precision=request.measured.precision)
+    session = Session(
+        fingerprint=request.measured.fingerprint,
+        precision=request.measured.precision,
+        channels_last=request.measured.channels_last,
+    )
     callbacks: list[Callback] = [BatchSizeSearch(), writer, session]
     if request.shows_progress:
         callbacks.append(RichProgressBar())

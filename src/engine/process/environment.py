@@ -61,17 +61,17 @@ def make_repeatable(precision: str, device: torch.device) -> None:
     """Have this process compute float32 in full, unless in TF32, and convolutions by algorithms that repeat digits.
 
     Args:
-        precision: as in the configuration; "tf32" matters here only.
+        precision: as in the configuration; "tf32" and "tf32_convolutions" matter here only.
         device: of this process.
 
     Raises:
         ConfigError: on TF32 where there is none.
     """
-    is_tf32 = precision == "tf32"
+    is_tf32 = precision in ("tf32", "tf32_convolutions")
     if is_tf32 and (device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8):
-        msg = f"precision=tf32: expected a CUDA device from Ampere on, got {device_name(device)}; leave that out"
+        msg = f"precision={precision}: expected a CUDA device from Ampere on, got {device_name(device)}; leave that out"
         raise ConfigError(msg)
-    torch.set_float32_matmul_precision("high" if is_tf32 else "highest")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.deterministic = True
     # the cuDNN flag of its own: convolutions default to TF32 whatever the matmul precision
     torch.backends.cudnn.allow_tf32 = is_tf32

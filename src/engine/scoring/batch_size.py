@@ -1,5 +1,6 @@
 """Find the number of images a step with which a model is fastest, by trying (batch_size=auto)."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from src.core.sample import Sample, concatenate
 from src.engine.process.clock import synchronise
+from src.engine.process.cost import forget_peak, peak_memory
 
 log = logging.getLogger(__name__)
 
@@ -20,31 +22,62 @@ _GAIN = 0.05  # of the time of an image that twice as many must save: less is no
 _SHARE = 8  # as many images to do for each one tried: predicting 1, 2, 4 ... thrice takes 3/4 of the run at worst
 _MOST_ON_CUDA = 64
 _MOST_ELSEWHERE = 8  # the system kills a process that takes too much memory, without an error to stop at
+SHARE_OF_MEMORY: Final = 0.75
+"""Of a CUDA device's: the rest is for other shapes, for the allocator's gaps and for who else computes there."""
 _REPEATS = 2, 5
 _ENOUGH = 0.5  # seconds after which a number has been repeated enough
 
 
-def try_sizes(seconds: Callable[[int], float], most: int) -> tuple[int, dict[int, float]]:
-    """Double the number of images a step for as long as that pays.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search has found.
+
+    Attributes:
+        size: images a step.
+        tried: seconds an image by every number tried.
+        why: no more are taken.
+    """
+
+    size: int
+    tried: dict[int, float]
+    why: str
+
+
+def try_sizes(
+    seconds: Callable[[int], float], most: int, memory: Callable[[], float] = lambda: 0.0, share: float = 1.0
+) -> Found:
+    """Double the number of images a step for as long as that pays, and as the memory for it is there.
 
     Args:
         seconds: that a step of so many images takes; raises `torch.OutOfMemoryError` where they do not fit.
         most: images a step.
-
-    Returns:
-        The largest number that paid, and seconds an image by every number tried.
+        memory: share of the device's memory that the last step took at its peak.
+        share: of it that may be taken.
     """
     tried: dict[int, float] = {}
+    taken: dict[int, float] = {0: 0.0}
     size = 1
     while size <= most:
+        half = size // 2
+        # twice as many images take twice what the second half of these took
+        expected = taken[half] + 2 * (taken[half] - taken[half // 2]) if half > 1 else 0.0
+        if expected > share:
+            return Found(size=half, tried=tried, why=f"{size} would take {_percent(expected)} of the memory")
         try:
             tried[size] = seconds(size) / size
         except torch.OutOfMemoryError:
-            break
-        if size > 1 and tried[size] > tried[size // 2] * (1 - _GAIN):
-            break
+            return Found(size=max(half, 1), tried=tried, why=f"{size} do not fit into memory")
+        taken[size] = memory()
+        if taken[size] > share:
+            return Found(size=max(half, 1), tried=tried, why=f"{size} take {_percent(taken[size])} of the memory")
+        if size > 1 and tried[size] > tried[half] * (1 - _GAIN):
+            return Found(size=half, tried=tried, why=f"{size} are hardly faster")
         size *= 2
-    return max(size // 2, 1), tried
+    return Found(size=max(size // 2, 1), tried=tried, why=f"no more than {most} are tried here")
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
 
 
 class BatchSizeSearch(Callback):
@@ -70,22 +103,24 @@ class BatchSizeSearch(Callback):
         if not hasattr(model, "predict"):
             return WITHOUT_A_NETWORK
         limit = _MOST_ON_CUDA if model.device.type == "cuda" else _MOST_ELSEWHERE
-        most, size = min(images // _SHARE, limit), 1
+        most, size, why = min(images // _SHARE, limit), 1, "too few images to try"
         if most > 1:
             example = datamodule.example().to(model.device)
-            size, datamodule.batch_trials = try_sizes(partial(self._seconds, model, example), most)
+            taken = partial(_share_of_memory, model.device)
+            found = try_sizes(partial(self._seconds, model, example), most, taken, SHARE_OF_MEMORY)
+            size, datamodule.batch_trials, why = found.size, found.tried, found.why
             if model.device.type == "cuda":
                 torch.cuda.empty_cache()  # of what only larger batches need
         agreed = int(trainer.strategy.reduce(torch.tensor(size, device=model.device), reduce_op="min"))
         if trainer.is_global_zero:
             tried = ", ".join(f"{size}: {seconds:.3g} s" for size, seconds in datamodule.batch_trials.items())
-            why = f"an image in a batch of {tried}" if tried else "too few images to try"
-            log.info("batch_size=auto: %d (%s)", agreed, why)
+            log.info("batch_size=auto: %d (%s)", agreed, f"an image in a batch of {tried}; {why}" if tried else why)
         return agreed
 
     @torch.inference_mode()
     def _seconds(self, model: Any, example: Sample, size: int) -> float:
         """Return the shortest time of some runs, after one that pays for what is done once."""
+        forget_peak(model.device)
         batch = concatenate([example] * size)
         runs: list[float] = []
         model.predict(batch)
@@ -97,3 +132,10 @@ class BatchSizeSearch(Callback):
             synchronise(model.device)
             runs.append(self._now() - start)
         return min(runs)
+
+
+def _share_of_memory(device: torch.device) -> float:
+    """Return the share of a CUDA device's memory that was taken at the peak; 0 of another device."""
+    if device.type != "cuda":
+        return 0.0
+    return peak_memory(device) / torch.cuda.get_device_properties(device).total_memory

@@ -25,12 +25,28 @@ def test_a_baseline_has_no_network_to_compile(run):
 
 
 def test_tf32_is_refused_where_there_is_none_and_undone_by_the_next_cell():
-    with pytest.raises(ConfigError, match="precision=tf32: expected a CUDA device from Ampere on, got "):
-        make_repeatable("tf32", torch.device("cpu"))
+    for precision in ("tf32", "tf32_convolutions"):
+        with pytest.raises(ConfigError, match=f"precision={precision}: expected a CUDA device from Ampere on, got "):
+            make_repeatable(precision, torch.device("cpu"))
     torch.backends.cudnn.allow_tf32 = True
     make_repeatable("float32", torch.device("cpu"))
     assert torch.get_float32_matmul_precision() == "highest"
     assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(
+    ("precision", "products", "convolutions"),
+    [("float32", "highest", False), ("tf32", "high", True), ("tf32_convolutions", "highest", True)],
+)
+def test_each_name_of_tf32_switches_what_it_says(monkeypatch, precision, products, convolutions):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
+    make_repeatable(precision, torch.device("cuda"))
+    try:
+        assert torch.get_float32_matmul_precision() == products
+        assert torch.backends.cudnn.allow_tf32 is convolutions
+        assert torch.backends.cudnn.deterministic
+    finally:
+        make_repeatable("float32", torch.device("cpu"))
 
 
 LAYER = """

@@ -81,11 +81,40 @@ def test_the_size_is_doubled_while_that_pays_and_fits(fixed, fits, most, size, t
             raise torch.OutOfMemoryError
         return fixed + images
 
-    assert try_sizes(seconds, most) == (size, {n: (fixed + n) / n for n in tried})
+    found = try_sizes(seconds, most)
+    assert (found.size, found.tried) == (size, {n: (fixed + n) / n for n in tried})
 
 
 def test_a_larger_batch_that_is_slower_is_not_taken():
-    assert try_sizes({1: 1.34, 2: 3.42}.get, 64) == (1, {1: 1.34, 2: 1.71})
+    found = try_sizes({1: 1.34, 2: 3.42}.get, 64)
+    assert (found.size, found.tried, found.why) == (1, {1: 1.34, 2: 1.71}, "2 are hardly faster")
+
+
+@pytest.mark.parametrize(
+    ("taken", "size", "tried", "why"),
+    [
+        # weights take a tenth, an image a twentieth: 8 take 50 %, 16 would take 90 %
+        (lambda n: 0.1 + 0.05 * n, 8, [1, 2, 4, 8], "16 would take 90% of the memory"),
+        # what grows faster than the batch is seen when it has been tried
+        (lambda n: 0.05 * n if n < 8 else 0.9, 4, [1, 2, 4, 8], "8 take 90% of the memory"),
+        (lambda n: 0.01 * n, 64, [1, 2, 4, 8, 16, 32, 64], "no more than 64 are tried here"),
+        # a single image is tried, and taken, whatever it takes
+        (lambda n: 0.9 * n, 1, [1], "1 take 90% of the memory"),
+    ],
+)
+def test_no_size_is_taken_that_takes_more_than_a_share_of_the_memory(taken, size, tried, why):
+    steps = []
+    found = try_sizes(lambda n: steps.append(n) or 100.0, 64, lambda: taken(steps[-1]), 0.75)
+    assert (found.size, list(found.tried), steps, found.why) == (size, tried, tried, why)
+
+
+def test_what_does_not_fit_is_said():
+    def seconds(images):
+        if images > 2:
+            raise torch.OutOfMemoryError
+        return 1.0
+
+    assert try_sizes(seconds, 64).why == "4 do not fit into memory"
 
 
 def test_the_size_that_was_found_is_used_recorded_and_shown_and_changes_no_digit(run, priced, capsys):
