@@ -16,6 +16,7 @@ from src.core.errors import ConfigError, PredictionError
 from src.core.prediction import OutputSpace, Prediction, join
 from src.core.sample import Sample
 from src.model.compute import Compute
+from src.model.replaying import replay_calls
 
 Resolution = int | Literal["default", "native"]
 """default: what the model's authors evaluate at; native: the image's own size; an int: that many pixels, by the
@@ -86,6 +87,9 @@ class DepthModel(LightningModule, abc.ABC):
 
     space: OutputSpace
     uses_ground_truth: ClassVar[bool] = False
+    is_replayed: ClassVar[bool] = False
+    """Whether calls of its entry points may be replayed as CUDA graphs: each takes one tensor, and none waits for what
+    was computed."""
     half_refused: ClassVar[str] = ""
     """Why the model cannot be given half precision from outside, and what to do instead; "" if it can."""
 
@@ -165,6 +169,9 @@ class DepthModel(LightningModule, abc.ABC):
                 self.load()
             self.eval()
             self.compute.apply(dict(self.named_children()), self.entry_points, of=type(self).__name__)
+            if self.is_replayed and self.compute.launches_slowly:
+                for network in self.entry_points:
+                    replay_calls(network)
             self._is_loaded = True
         self.eval()
 

@@ -55,6 +55,11 @@ class Compute:
         values = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
         return {name: value for name, (value, default) in values.items() if value != default}
 
+    @property
+    def launches_slowly(self) -> bool:
+        """Whether a GPU computes one image faster than it is told to, kernel by kernel."""
+        return self.precision in _HALF and not self.compile
+
     def refuse_half(self, reason: str) -> None:
         """Refuse half precision where a model cannot be given it from outside.
 

@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from src.core.replayed import kernel_by_kernel
 from src.core.sample import Sample
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def count_operations(model: LightningModule, sample: Sample) -> int:
         return 0
     counter = FlopCounterMode(display=False, custom_mapping={_CPU_ATTENTION: _attention})
     try:
-        with counter, torch.compiler.set_stance("force_eager"):
+        with counter, kernel_by_kernel(), torch.compiler.set_stance("force_eager"):
             model.predict(sample.part(slice(0, 1)))  # type: ignore[operator]
     except torch.OutOfMemoryError:  # the run itself will say so
         return 0

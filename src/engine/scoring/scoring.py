@@ -18,7 +18,7 @@ from src.engine.process.clock import Lap
 from src.engine.scoring.deferred import Copied, Deferred, batches_ahead, beside
 from src.engine.scoring.meter import Meter
 from src.engine.scoring.panels import PanelWriter, judge
-from src.engine.scoring.replayed import Replayed, Result, score
+from src.engine.scoring.replayed import Result, replayed_scoring, score
 from src.engine.scoring.report import provenance_of, rank_report
 from src.engine.scoring.rows import scored_rows, skipped_rows
 from src.engine.scoring.saved_predictions import PredictionWriter
@@ -105,7 +105,7 @@ class ScoringCallback(Callback):
                 metric.restore(self.kept[name])
         if self.meter.stages is None:  # a profile waits for the device at the border of every stage
             self._launched = Deferred(batches_ahead(self._device))
-            self._score = Replayed(self.protocols)
+            self._score = replayed_scoring(self.protocols)
         self.meter.begin(self._device)
 
     def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, *_: Any) -> None:

@@ -39,6 +39,7 @@ class DepthAnything(NetworkModel):
     # no forward pass reads these; files converted at different times hold or lack them
     unused_weights = (r"^neck\.fusion_stage\.layers\.0\.residual_layer1\.", r"mask_token$")
     last_layers = ("head.conv3",)
+    is_replayed = True
     multiple = 14
 
     space: dataclasses.InitVar[str]
