@@ -33,9 +33,9 @@ class Status(IntEnum):
 
     OK = 0
     SKIPPED = 1
-    """No valid pixel: the data's fault."""
+    """No valid pixel, or fewer different true depths than the fit has unknowns: the data's fault."""
     FAILED = 2
-    """Non-finite prediction or error on a valid pixel: the model's fault."""
+    """Non-finite prediction or error on a valid pixel, or a fit that its output space rules out: the model's fault."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,13 +225,19 @@ class EvalProtocol:
                 for metric in self.metrics
             },
             weights={metric.name: metric.weight(on_grid) for metric in self.metrics if metric.mean_over != "images"},
-            status=torch.where(masked.all_finite(values.values, pixels.valid), int(Status.OK), int(Status.FAILED)),
+            status=self._status(values, pixels, sample, fit),
             valid_pixels=masked.count(pixels.valid),
             scale=fit.scale,
             shift=fit.shift,
             depth_pixels=bins[0].T.long(),
             depth_abs_rel=(bins[1] / bins[0]).T,
         )
+
+    def _status(self, values: Prediction, pixels: Sample, sample: Sample, fit: Fit) -> Int[Tensor, " b"]:
+        """Judge images before their errors are looked at."""
+        good = masked.all_finite(values.values, pixels.valid) & ~self.alignment.contradicted(fit)
+        determined = self.alignment.determined(sample if self.alignment.needs_grid else pixels)
+        return torch.where(determined, torch.where(good, int(Status.OK), int(Status.FAILED)), int(Status.SKIPPED))
 
     def _measure_packed(self, prediction: Prediction, sample: Sample) -> Scores:
         values, pixels = packing.valid_pixels(prediction, sample)
@@ -251,12 +257,12 @@ class EvalProtocol:
 
     def _judge(self, scores: Scores) -> Scores:
         """Settle what became of each image, and leave errors of good ones only."""
-        failed = scores.status == Status.FAILED
+        failed, skipped = scores.status == Status.FAILED, scores.status == Status.SKIPPED
         for metric in self.metrics:
             if not metric.may_be_undefined:
                 failed = failed | ~scores.errors[metric.name].isfinite()
         status = torch.where(failed, int(Status.FAILED), int(Status.OK))
-        status = torch.where(scores.valid_pixels == 0, int(Status.SKIPPED), status)
+        status = torch.where(skipped | (scores.valid_pixels == 0), int(Status.SKIPPED), status)
         errors = {name: torch.where(status == Status.OK, error, torch.nan) for name, error in scores.errors.items()}
         by_depth = torch.where((status == Status.OK)[:, None], scores.depth_abs_rel, torch.nan)
         return dataclasses.replace(scores, errors=errors, status=status, depth_abs_rel=by_depth)

@@ -67,6 +67,50 @@ def test_skipping_is_the_fault_of_data_and_failing_of_the_model():
     assert scores.valid_pixels.tolist() == [2, 0, 2, 1]
 
 
+AFFINE = [
+    "affine_depth",
+    "affine_disparity",
+    "marigold",
+    "midas",
+    "midas_ssi",
+    "moge_affine",
+    "moge_disparity",
+    "slowtv",
+]
+FACTORS = ["scale", "median_scaled", "moge_scale_invariant", "unidepth_si", "robodepth"]
+
+
+@pytest.mark.parametrize("name", [*AFFINE, *FACTORS, "metric"])
+def test_true_depth_with_fewer_values_than_a_fit_has_unknowns_scores_nothing(name):
+    protocol = shipped(name)
+    two, one, pixel, none = [1.0, 2.0, 2.0], [2.0, 2.0, 2.0], [2.0, 1.0, 1.0], [1.0, 1.0, 1.0]
+    valid = [[True, True, True], [True, True, True], [True, False, False], [False, False, False]]
+    space = OutputSpace.METRIC_DEPTH
+    scores = protocol.evaluate(
+        make_prediction([[1.0, 2.5, 2.0]] * 4, space), make_sample([two, one, pixel, none], valid)
+    )
+    undetermined = Status.SKIPPED if name in AFFINE else Status.OK
+    assert scores.status.tolist() == [Status.OK, undetermined, undetermined, Status.SKIPPED]
+    assert scores.valid_pixels.tolist() == [3, 3, 1, 0]
+    for error in scores.errors.values():
+        assert error.isnan().tolist() == [status != Status.OK for status in scores.status.tolist()]
+
+
+def test_a_model_without_contrast_is_not_skipped():
+    scores = shipped("affine_depth").evaluate(make_prediction([[3.0, 3.0, 3.0]]), make_sample([[1.0, 2.0, 4.0]]))
+    assert scores.status.tolist() == [Status.OK]
+    assert scores.errors["abs_rel"] > 0.1
+
+
+@pytest.mark.parametrize(("name", "status"), [("scale", 2), ("median_scaled", 2), ("unidepth_si", 0), ("robodepth", 0)])
+def test_a_factor_below_zero_fails_where_no_published_evaluator_says_otherwise(name, status):
+    sample = make_sample([[1.0, 2.0, 4.0], [1.0, 2.0, 4.0]])
+    space = OutputSpace.SCALE_INVARIANT_DEPTH
+    scores = shipped(name).evaluate(make_prediction([[-1.0, -2.0, -4.0], [2.0, 4.0, 8.0]], space), sample)
+    assert scores.scale.tolist() == pytest.approx([-1.0, 0.5])  # kept, for the records
+    assert scores.status.tolist() == [status, Status.OK]
+
+
 @pytest.mark.parametrize("bad", [np.inf, -np.inf])
 def test_a_clip_does_not_repair_infinity(bad):
     scores = make_protocol(clip="depth_range").evaluate(make_prediction([[1.0, bad]]), make_sample([[1.0, 2.0]]))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from src.alignment.base import Alignment
 from src.alignment.functional import affine, disparity
-from src.alignment.functional.scale import ratio_of_medians
+from src.alignment.functional.scale import ratio_of_lower_medians
 from src.alignment.selection import Selected, Selection
 from src.alignment.weighting import Weighting
 from src.core import masked
@@ -70,6 +70,18 @@ class AffineAlignment(Alignment):
                 return affine.median_deviation
 
     @property
+    def unknowns(self) -> int:
+        """Scale and shift."""
+        return 2
+
+    def determined(self, sample: Sample) -> Bool[Tensor, " b"]:
+        """See the base class; a selection by place may leave fewer pixels than are valid."""
+        if self.fit_on is None or not self.needs_grid:
+            return super().determined(sample)
+        _, depth, valid = self.fit_on.select(sample.depth, sample.depth, sample.valid)
+        return masked.largest(depth, valid) > -masked.largest(-depth, valid)
+
+    @property
     def needs_grid(self) -> bool:
         """See the base class."""
         return self.fit_on is not None and self.fit_on.needs_grid
@@ -115,8 +127,8 @@ class AffineDepth(AffineAlignment):
     """Depth is s p + t, fitted in depth.
 
     Attributes:
-        median_if_negative: whether images with a negative scale fall back to the ratio of medians without a shift
-            (Metric3D). Otherwise it is kept as it is.
+        median_if_negative: whether images with a negative scale fall back to the ratio of lower medians without a
+            shift (Metric3D). Otherwise it is kept as it is.
         invert_disparity: also accept disparity predictions d, as depth 1 / d with d <= 0 becoming depth 0. Their
             unknown shift does not survive this; MDEC 2025 does it all the same.
     """
@@ -151,7 +163,7 @@ class AffineDepth(AffineAlignment):
         found = super().fit(prediction, sample)
         if not self.median_if_negative:
             return found
-        ratio = ratio_of_medians(self.predicted(prediction), sample.depth, sample.valid)
+        ratio = ratio_of_lower_medians(self.predicted(prediction), sample.depth, sample.valid)
         is_negative = found.scale < 0
         return Fit(scale=torch.where(is_negative, ratio, found.scale), shift=found.shift.masked_fill(is_negative, 0.0))
 

@@ -4,9 +4,11 @@ import abc
 from collections.abc import Callable
 from typing import ClassVar
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from src.core import masked
 from src.core.aligned import Aligned, Fit, FittedIn
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
@@ -29,6 +31,25 @@ class Alignment(abc.ABC):
     def solved_by(self) -> Callable[..., object] | None:
         """The pure function behind `fit`, whose docstring states the objective and the degenerate cases."""
         return None
+
+    @property
+    def unknowns(self) -> int:
+        """How many numbers `fit` chooses for an image."""
+        return 0
+
+    def determined(self, sample: Sample) -> Bool[Tensor, " b"]:
+        """Whether true depth settles the fit: it has as many different values on `valid` as there are unknowns.
+
+        With fewer every prediction fits without error, and the score would say nothing about it. True depth alone
+        decides, so that no model can skip an image.
+        """
+        if self.unknowns < 2:
+            return masked.count(sample.valid) > 0  # an image without one is skipped in any case
+        return masked.largest(sample.depth, sample.valid) > -masked.largest(-sample.depth, sample.valid)
+
+    def contradicted(self, fit: Fit) -> Bool[Tensor, " b"]:
+        """Whether the fit says that a prediction is not what its output space promises; never, unless overridden."""
+        return torch.zeros_like(fit.scale, dtype=torch.bool)
 
     @property
     def needs_grid(self) -> bool:

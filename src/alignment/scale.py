@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from src.alignment.base import Alignment
@@ -17,8 +17,16 @@ from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ScaleAlignment(Alignment):
-    """Depth is s p with a factor s per image. A subclass names the solver that finds it."""
+    """Depth is s p with a factor s per image. A subclass names the solver that finds it.
+
+    Attributes:
+        positive: whether an image whose factor is not above 0 has failed, since the output space says s > 0. Published
+            evaluators score it all the same.
+    """
+
+    positive: bool = False
 
     assumes: ClassVar = OutputSpace.SCALE_INVARIANT_DEPTH
     fitted_in: ClassVar = FittedIn.DEPTH
@@ -29,9 +37,18 @@ class ScaleAlignment(Alignment):
         """See the base class."""
         return self.solver
 
+    @property
+    def unknowns(self) -> int:
+        """The factor."""
+        return 1
+
     def factor(self, prediction: Prediction, sample: Sample) -> Float[Tensor, " b"]:
         """Return the factor of each image, (b,) float64."""
         return self.solver(prediction.values, sample.depth, sample.valid)
+
+    def contradicted(self, fit: Fit) -> Bool[Tensor, " b"]:
+        """See the base class."""
+        return fit.scale <= 0 if self.positive else super().contradicted(fit)
 
     def fit(self, prediction: Prediction, sample: Sample) -> Fit:
         """See the base class."""
@@ -45,9 +62,18 @@ class ScaleAlignment(Alignment):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MedianScale(ScaleAlignment):
-    """Depth is s p, with s the ratio of the medians of true and predicted depth."""
+    """Depth is s p, with s the ratio of the medians of true and predicted depth.
 
-    solver: ClassVar = staticmethod(F.ratio_of_medians)
+    Attributes:
+        lower: whether the median of an even count is the lower of the two middle values (torch.median), not their mean.
+    """
+
+    lower: bool = False
+
+    @property
+    def solver(self) -> Callable[..., Tensor]:  # type: ignore[override]  # a choice of two
+        """See the base class."""
+        return F.ratio_of_lower_medians if self.lower else F.ratio_of_medians
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import dataclasses
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -77,13 +78,13 @@ class FewerColumns(Selection):
     needs_grid: ClassVar = True
 
     def select(self, prediction: Map, depth: Map, valid: Mask) -> Selected:
-        """See the base class; column j of n is taken from floor(j * w / n)."""
+        """See the base class; with f = longer_side / max(h, w), column j of floor(w f) is taken from floor(j / f)."""
         height, width = depth.shape[-2:]
-        longest = max(height, width)
-        if longest <= self.longer_side:
+        factor = self.longer_side / max(height, width)
+        if factor >= 1:
             return prediction, depth, valid
-        n = width * self.longer_side // longest
-        columns = torch.arange(n, device=depth.device) * width // n
+        every = torch.arange(width, device=depth.device, dtype=torch.float32)[None, None]
+        columns = F.interpolate(every, scale_factor=factor, mode="nearest").flatten().long()  # as the original rounds
         return prediction[..., columns], depth[..., columns], valid[..., columns]
 
 

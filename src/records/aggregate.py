@@ -72,6 +72,7 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
         f"corrupted: {manifest.corruption} {manifest.severity}": manifest.corruption != "none",
         f"limited to {manifest.expected} image{'s' * (manifest.expected != 1)}": manifest.limited,
         f"{failed} failed": failed > 0,
+        "nothing scored": manifest.scored.get(protocol, 0) == 0,
         f"{manifest.unreadable} unreadable": manifest.unreadable > 0,
         f"scored from {manifest.rescored_precision} predictions": manifest.rescored_precision not in ("", "float32"),
     }

@@ -31,8 +31,8 @@ class SampleRecord:
         group: slice of the split in reports; "" for none.
         protocol: protocol name.
         protocol_version: its version.
-        status: ok; skipped (no valid pixel, or an unreadable file: the data's fault); failed (non-finite prediction:
-            the model's fault).
+        status: ok; skipped (no valid pixel, too few different true depths for the fit, or an unreadable file: the
+            data's fault); failed (non-finite prediction, or one that its output space rules out: the model's fault).
         reason: why the files of a skipped image could not be read, or what is wrong with a failed prediction; else "".
         valid_pixels: number of pixels scored.
         scale: fitted scale, or None where undefined.

@@ -67,7 +67,12 @@ class Scored:
     @property
     def unreadable(self) -> Bool[np.ndarray, " n"]:
         """Which images were skipped since their files could not be read; `reason` names the file."""
-        return np.asarray((self.status == "skipped") & (self.reason != ""))
+        return np.asarray((self.status == "skipped") & (self.reason != "") & (self.valid_pixels == 0))
+
+    @property
+    def undetermined(self) -> Bool[np.ndarray, " n"]:
+        """Which images were skipped since their true depth settles no fit; `reason` says how many values it has."""
+        return np.asarray((self.status == "skipped") & (self.valid_pixels > 0))
 
     def select(self, rows: Bool[np.ndarray, " n"] | Int64[np.ndarray, " m"]) -> "Scored":
         """Return some of the images: those where a mask is true, or those at the given places."""

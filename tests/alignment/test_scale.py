@@ -11,6 +11,7 @@ from tests.reference import alignment as reference
 
 CASES = [
     (MedianScale(), reference.median_scale),
+    (MedianScale(lower=True), reference.lower_median_scale),
     (MedianOfRatios(), reference.median_of_ratios),
     (LeastSquaresScale(), reference.least_squares_scale),
 ]

@@ -42,6 +42,18 @@ def test_fewer_columns_of_eth3d_keeps_all_rows():
     assert torch.equal(values[0], expected)
 
 
+@pytest.mark.parametrize(
+    ("size", "longer_side"), [((90, 40), 60), ((375, 1242), 1024), ((2048, 1365), 1024), ((7, 5), 6)]
+)
+def test_fewer_columns_are_those_that_the_original_takes(size, longer_side):
+    columns = torch.arange(float(size[1])).expand(1, 1, *size)
+    values, _, _ = FewerColumns(longer_side=longer_side).select(columns, columns, columns >= 0)
+    factor = longer_side / max(size)
+    expected = [int(j / factor) for j in range(int(size[1] * factor))]
+    assert values[0, 0, 0].tolist() == expected
+    assert torch.equal(values[0], torch.nn.Upsample(scale_factor=factor, mode="nearest")(columns[0]))
+
+
 def test_small_images_keep_their_columns(scene):
     maps = batch(*scene)
     for before, after in zip(maps, FewerColumns(longer_side=1024).select(*maps), strict=True):

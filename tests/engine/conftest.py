@@ -73,7 +73,10 @@ class Half(Broken):
 
 
 class Ragged(DepthDataset):
-    """n images of three sizes whose depth is 1, 2, 3 ... metres; number `empty` has no ground truth."""
+    """n images of three sizes whose depth is 1, 2, 3 ... metres; number `empty` has no ground truth.
+
+    One pixel of each is the next smaller number, so that two unknowns can be fitted.
+    """
 
     def __init__(self, *, n, empty, unreadable):
         super().__init__(depth_range=(0.1, 100.0))
@@ -87,6 +90,7 @@ class Ragged(DepthDataset):
             raise DataError("image/%d.png: expected a PNG, got garbage" % i)
         size = (4, 5 + i % 3)
         depth = np.full(size, 0.0 if i == self.empty else i + 1.0, np.float32)
+        depth[-1, -1] = np.nextafter(depth[-1, -1], np.float32(0))
         return Frame(image=np.full((*size, 3), i, np.uint8), depth=depth, group="even" if i % 2 == 0 else "odd")
 '''
 YAMLS = {

@@ -12,6 +12,12 @@ def median_scale(prediction, target, valid):
     return np.median(target[valid].astype(np.float64)) / np.median(prediction[valid].astype(np.float64))
 
 
+def lower_median_scale(prediction, target, valid):
+    """As torch.median has it."""
+    n = (valid.sum() - 1) // 2
+    return np.sort(target[valid].astype(np.float64))[n] / np.sort(prediction[valid].astype(np.float64))[n]
+
+
 def median_of_ratios(prediction, target, valid):
     return np.median(target[valid].astype(np.float64) / prediction[valid])
 

@@ -21,6 +21,15 @@ def ratio_of_medians(prediction: Map, target: Map, valid: Mask) -> PerImage:
     return masked.median(target, valid) / masked.median(prediction, valid)
 
 
+def ratio_of_lower_medians(prediction: Map, target: Map, valid: Mask) -> PerImage:
+    """median(y) / median(x), each the lower of the two middle values where the count is even, as torch.median has it.
+
+    One pixel: y / x. Prediction with lower median 0: infinite or NaN. All-equal target: y / median(x).
+    Source: Piccinelli et al. 2024 (UniDepth) and Yin et al. 2023 (Metric3D), whose code calls torch.median.
+    """
+    return masked.lower_median(target, valid) / masked.lower_median(prediction, valid)
+
+
 def median_of_ratios(prediction: Map, target: Map, valid: Mask) -> PerImage:
     """median(y / x): the weighted least absolute error with weights abs(x), and not the ratio of the medians.
 

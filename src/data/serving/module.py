@@ -27,8 +27,8 @@ class DepthDataModule(LightningDataModule):
 
     Args:
         dataset: the split to serve.
-        batch_size: images read per step and device; changes speed and memory, never a digit. "auto": as many as
-            `find_batch_size` says.
+        batch_size: images read per step and device; changes speed and memory, and of large networks the last digits,
+            whose sums then come in another order (up to 4e-6, relatively). "auto": as many as `find_batch_size` says.
         num_workers: processes that decode ahead; 0 decodes in the main process.
         prefetch: batches that each of them keeps ready.
         limit: only the first so many images, or None for all; results of a limited run are marked and never ranked.

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from src.core.aligned import Fit
 from src.core.batch import Unreadable
 from src.core.prediction import Prediction
 from src.core.sample import Sample
@@ -51,7 +52,6 @@ def scored_rows(
         values = iter(row)
         for name, protocol in protocols.items():
             status, valid_pixels, scale, shift = (next(values) for _ in range(4))
-            has_failed = status == Status.FAILED
             found.append(
                 SampleRecord(
                     index=sample.index[position],
@@ -67,7 +67,7 @@ def scored_rows(
                     weights={metric: next(values) for metric in _pooled(protocol)},
                     input_size=prediction.input_size,
                     seconds=seconds[position],
-                    reason=_what_is_wrong(prediction, sample, position) if has_failed else "",
+                    reason=_reason(Status(int(status)), prediction, sample, position, protocol, scale),
                     depth_pixels=tuple(int(next(values)) for _ in protocol.depth_edges[1:]),
                     depth_abs_rel=tuple(finite(next(values)) for _ in protocol.depth_edges[1:]),
                 )
@@ -100,13 +100,34 @@ def skipped_rows(protocols: Mapping[str, EvalProtocol], image: Unreadable) -> li
     ]
 
 
-def _what_is_wrong(prediction: Prediction, sample: Sample, position: int) -> str:
-    """Describe the prediction of an image that failed; waits for the device, so only for those."""
-    values = prediction.values[position][sample.valid[position]]
+def _reason(
+    status: Status, prediction: Prediction, sample: Sample, position: int, protocol: EvalProtocol, scale: float
+) -> str:
+    """Say why an image has no score, "" if it has one or no valid pixel; waits for the device only where there is more.
+
+    Args:
+        status: of the image.
+        prediction: for the batch.
+        sample: the batch.
+        position: of the image in it.
+        protocol: that it was scored under.
+        scale: that was fitted.
+    """
+    name, valid = sample.sample_id[position], sample.valid[position]
+    if status == Status.SKIPPED and valid.any():
+        depth = sample.depth[position][valid]
+        return (
+            f"{name}: {len(torch.unique(depth))} different true depths on {len(depth)} valid pixels settle no fit of "
+            f"{protocol.alignment.unknowns} unknowns: any prediction would score without error"
+        )
+    if status != Status.FAILED:
+        return ""
+    values = prediction.values[position][valid]
     nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
-    name = sample.sample_id[position]
     if nan + infinite:
         return f"{name}: {nan} NaN and {infinite} infinite values on {len(values)} valid pixels"
+    if protocol.alignment.contradicted(Fit(scale=torch.tensor([scale]).double(), shift=torch.zeros(1).double())).any():
+        return f"{name}: the best factor is {scale:g}, and {prediction.space.value} promises one above 0"
     return f"{name}: finite values between {values.min():g} and {values.max():g}, but an error of them is not finite"
 
 

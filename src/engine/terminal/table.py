@@ -60,9 +60,11 @@ def print_cell(cell: Cell, console: Console) -> None:
 def _print_reasons(cell: Cell, console: Console) -> None:
     """List the first images that could not be read, and those that the model failed on; the records have them all."""
     first = next(iter(cell.scores.values()))
+    undetermined = {reason: None for scored in cell.scores.values() for reason in scored.reason[scored.undetermined]}
     failed = {reason: None for scored in cell.scores.values() for reason in scored.reason[scored.status == "failed"]}
     for reasons, outcome in (
         (first.reason[first.unreadable].tolist(), "could not be read and are skipped"),
+        (list(undetermined), "have too few different true depths for a fit, and are skipped"),
         (list(failed), "were predicted without a number that can be scored, and failed"),
     ):
         if not reasons:

@@ -10,12 +10,19 @@ def batch(*arrays):
     return [torch.from_numpy(np.asarray(array))[:, None] for array in arrays]
 
 
-SOLVERS = [scale.ratio_of_medians, scale.median_of_ratios, scale.least_squares, scale.least_absolute]
+SOLVERS = [
+    scale.ratio_of_medians,
+    scale.ratio_of_lower_medians,
+    scale.median_of_ratios,
+    scale.least_squares,
+    scale.least_absolute,
+]
 
 
 def test_medians_and_least_squares_equal_the_references(scene):
     for solver, expected in (
         (scale.ratio_of_medians, reference.median_scale),
+        (scale.ratio_of_lower_medians, reference.lower_median_scale),
         (scale.median_of_ratios, reference.median_of_ratios),
         (scale.least_squares, reference.least_squares_scale),
     ):
