@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.engine.cell.build import build_protocols
-from src.protocol import Status
+from src.protocol.scores import Status
 from src.protocols.__main__ import CONF
 from tests.reference import alignment as reference
 

@@ -16,7 +16,8 @@ from src.alignment.selection import NearestGrid, Positive, QuantileBand, Success
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.engine.cell.build import build_protocols
-from src.protocol import EvalProtocol, ProtocolMetric
+from src.protocol.aggregation import ProtocolMetric
+from src.protocol.evaluation import EvalProtocol
 from src.protocols.__main__ import CONF
 
 SRC = Path(__file__).parents[1] / "src"

@@ -14,7 +14,9 @@ from src.core.errors import ConfigError, DataError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample, concatenate
 from src.engine.cell.build import build_protocols
-from src.protocol import EvalProtocol, ProtocolMetric, Status
+from src.protocol.aggregation import ProtocolMetric
+from src.protocol.evaluation import EvalProtocol
+from src.protocol.scores import Status
 from src.protocols.__main__ import CONF
 
 

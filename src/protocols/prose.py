@@ -14,7 +14,7 @@ from src.alignment.selection import Selection
 from src.alignment.weighting import Weighting
 from src.core.prediction import OutputSpace
 from src.metrics.base import DepthMetric
-from src.protocol import LEAST_DEPTH, EvalProtocol
+from src.protocol.evaluation import LEAST_DEPTH, EvalProtocol
 
 _WIDTH = 100
 _NAMED: dict[str, type[StrEnum]] = {"floor": Floor, "weighting": Weighting}

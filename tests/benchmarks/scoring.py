@@ -31,7 +31,7 @@ from src.alignment.scale import MedianScale
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.engine.process.allocation import keep_freed_memory
-from src.protocol import EvalProtocol
+from src.protocol.evaluation import EvalProtocol
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "delta1", "delta2", "delta3")
 RANGE = (1e-3, 80.0)

@@ -14,7 +14,7 @@ from src.model.families.marigold import Marigold
 from src.model.families.midas import MiDaS
 from src.model.families.midas_timm import MiDaSTimm
 from src.model.overflow import reveal_overflow
-from src.protocol import Status
+from src.protocol.scores import Status
 
 CONF = Path(__file__).parents[2] / "conf"
 NETWORK = {

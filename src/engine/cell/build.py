@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError, LeadlineError
 from src.engine.publishing.publish import Logger
-from src.protocol import EvalProtocol
+from src.protocol.evaluation import EvalProtocol
 
 # of hydra and Python
 _UNKNOWN_KEY = re.compile(r"target '(?P<target>[\w.]+)'.*unexpected keyword argument '(?P<key>\w+)'", re.DOTALL)

@@ -13,7 +13,7 @@ from src.engine.cell.request import CellRequest
 from src.engine.process.clock import median_and_p95
 from src.engine.process.environment import git_revision, versions
 from src.engine.scoring.report import rank_report
-from src.protocol import EvalProtocol
+from src.protocol.evaluation import EvalProtocol
 from src.records.card import parse_card
 from src.records.schema import MetricInfo, ProtocolInfo, RunManifest
 from src.records.table import Scored

@@ -25,7 +25,7 @@ from src.engine.scoring.batch_size import BatchSizeSearch
 from src.engine.scoring.meter import Meter
 from src.engine.scoring.saved_predictions import PredictionWriter
 from src.engine.scoring.scoring import ScoringCallback
-from src.protocol import EvalProtocol
+from src.protocol.evaluation import EvalProtocol
 from src.records.table import Scored
 
 

@@ -13,7 +13,7 @@ from src.engine.process.clock import Clock, Lap
 from src.engine.process.cost import count_operations, forget_peak, peak_memory
 from src.engine.process.environment import device_name
 from src.engine.scoring.stages import Stages, Trace
-from src.protocol import EvalProtocol
+from src.protocol.evaluation import EvalProtocol
 
 
 class Meter:

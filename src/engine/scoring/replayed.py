@@ -10,7 +10,8 @@ from src.core.prediction import Prediction
 from src.core.replayed import Recorder, Replayed
 from src.core.sample import Sample
 from src.engine.scoring.rows import columns_of
-from src.protocol import EvalProtocol, Scores
+from src.protocol.evaluation import EvalProtocol
+from src.protocol.scores import Scores
 
 MOST_PIXELS: Final = 1 << 20
 """Of a batch. Above that kernels take longer than their launch, and the memory that a graph keeps would count."""

@@ -10,7 +10,8 @@ from src.core.aligned import Fit
 from src.core.batch import Unreadable
 from src.core.prediction import Prediction
 from src.core.sample import Sample
-from src.protocol import EvalProtocol, Scores, Status
+from src.protocol.evaluation import EvalProtocol
+from src.protocol.scores import Scores, Status
 from src.records.schema import SampleRecord
 from src.records.writer import finite
 

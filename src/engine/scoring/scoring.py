@@ -22,7 +22,8 @@ from src.engine.scoring.replayed import Result, replayed_scoring, score
 from src.engine.scoring.report import provenance_of, rank_report
 from src.engine.scoring.rows import scored_rows, skipped_rows
 from src.engine.scoring.saved_predictions import PredictionWriter
-from src.protocol import EvalProtocol, ProtocolMetric
+from src.protocol.aggregation import ProtocolMetric
+from src.protocol.evaluation import EvalProtocol
 from src.records.table import Scored, from_records
 from src.records.writer import RecordWriter, finite, write_json
 

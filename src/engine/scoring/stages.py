@@ -17,7 +17,7 @@ from rich.table import Table
 
 from src.alignment.base import Alignment
 from src.engine.process.clock import synchronise
-from src.protocol import EvalProtocol
+from src.protocol.evaluation import EvalProtocol
 from src.records.schema import PROFILE_FILE, TRACE_FILE
 
 STAGES = {

@@ -11,7 +11,7 @@ from src.core import packing
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.metrics.functional.depth_bins import EDGES
-from src.protocol import EvalProtocol
+from src.protocol.evaluation import EvalProtocol
 
 
 def make_batch(depth, values, valid):

@@ -2,12 +2,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from enum import IntEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from src.alignment.base import Alignment
@@ -21,48 +19,10 @@ from src.metrics.catalogue import metric_named
 from src.metrics.comparison import Comparison
 from src.metrics.depth import PixelMetric, pixel_errors
 from src.metrics.functional.depth_bins import EDGES, depth_bins
-from src.metrics.per_image import PerImage
-from src.records.table import Scored
+from src.protocol.scores import Scores, Status, join
 
 LEAST_DEPTH: Final = 1e-6
 """Metres. Marigold's floor below every clip; keeps logarithms finite where a data variant starts at 0 m."""
-
-
-class Status(IntEnum):
-    """What became of an image under a protocol."""
-
-    OK = 0
-    SKIPPED = 1
-    """No valid pixel, or fewer different true depths than the fit has unknowns: the data's fault."""
-    FAILED = 2
-    """Non-finite prediction or error on a valid pixel, or a fit that its output space rules out: the model's fault."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """Per-image results of one protocol on one batch.
-
-    Attributes:
-        errors: metric name -> (b,) float64; NaN unless the status is OK (or where the metric may be undefined).
-        weights: metric name -> (b,) float64, how much each image counts in the mean; only for metrics that pool
-            something smaller than images (`DepthMetric.mean_over`).
-        status: (b,) int64 of `Status`.
-        valid_pixels: (b,) int64.
-        scale: (b,) float64, fitted; NaN where no pixel is valid.
-        shift: (b,) float64, fitted.
-        depth_pixels: (b, k) int64, valid pixels by true depth, in the bins between `depth_bins.EDGES`.
-        depth_abs_rel: (b, k) float64, their mean absolute relative error; NaN where there are none or the status is not
-            OK.
-    """
-
-    errors: dict[str, Float[Tensor, " b"]]
-    weights: dict[str, Float[Tensor, " b"]]
-    status: Int[Tensor, " b"]
-    valid_pixels: Int[Tensor, " b"]
-    scale: Float[Tensor, " b"]
-    shift: Float[Tensor, " b"]
-    depth_pixels: Int[Tensor, "b k"]
-    depth_abs_rel: Float[Tensor, "b k"]
 
 
 class EvalProtocol:
@@ -167,7 +127,7 @@ class EvalProtocol:
         if sample.depth.device.type != "cpu":
             return self._judge(self._measure(prediction, sample, prediction, sample))
         images = packing.split(prediction, sample)
-        return self._judge(_join(packing.side_by_side(self._measure_packed, images)))
+        return self._judge(join(packing.side_by_side(self._measure_packed, images)))
 
     def _checked(self, prediction: Prediction, sample: Sample) -> Sample:
         """Return the sample with `valid` narrowed to the pixels this protocol scores."""
@@ -268,16 +228,6 @@ class EvalProtocol:
         return dataclasses.replace(scores, errors=errors, status=status, depth_abs_rel=by_depth)
 
 
-def _join(parts: Sequence[Scores]) -> Scores:
-    def joined(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        if isinstance(values[0], dict):
-            return {key: torch.cat([value[key] for value in values]) for key in values[0]}
-        return torch.cat(values)
-
-    return Scores(**{field.name: joined(field.name) for field in dataclasses.fields(Scores)})
-
-
 def _parse_clip(name: str, clip: str | Sequence[float]) -> Literal["depth_range", "none"] | tuple[float, float]:
     if clip == "depth_range":
         return "depth_range"
@@ -287,29 +237,3 @@ def _parse_clip(name: str, clip: str | Sequence[float]) -> Literal["depth_range"
         return float(clip[0]), float(clip[1])
     msg = f"protocol {name}: clip: expected depth_range, none or [nearest, farthest] in metres, got {clip!r}"
     raise ConfigError(msg)
-
-
-class ProtocolMetric(PerImage):
-    """Mean errors of one protocol over all images of all processes: alignment-aware, exact under DDP."""
-
-    def __init__(self, protocol: EvalProtocol) -> None:
-        super().__init__(columns=protocol.metric_names)
-
-    def update(self, scores: Scores, sample: Sample) -> None:  # type: ignore[override]
-        """Add the scores of a batch."""
-        index = torch.tensor(sample.index).to(scores.status.device, non_blocking=True)
-        values = torch.stack(tuple(scores.errors.values()), 1)
-        one = torch.ones_like(values[:, 0])
-        weights = torch.stack([scores.weights.get(name, one) for name in scores.errors], 1)
-        super().update(values, index, weights)
-
-    def restore(self, scored: Scored) -> None:
-        """Add what an earlier, interrupted run has recorded under this protocol."""
-        one = np.ones(len(scored))
-        values = np.stack([scored.errors[name] for name in self.columns], axis=1)
-        weights = np.stack([scored.weights.get(name, one) for name in self.columns], axis=1)
-        super().update(
-            torch.from_numpy(values).to(self.device),
-            torch.from_numpy(scored.index).to(self.device),
-            torch.from_numpy(weights).to(self.device),
-        )
