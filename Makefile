@@ -53,10 +53,8 @@ bench-models: $(STAMP) ## measure models against the plain library's loop, rando
 bench-settings: $(STAMP) ## measure every setting that trades digits for speed against the default
 	$(RUN)/python -m tests.benchmarks.settings --output outputs/bench/settings.json
 
-bench-gpu: $(STAMP) ## measure the loop, the models and the settings on a GPU
-	$(RUN)/python -m tests.benchmarks.loop --device cuda --workers 8 --output outputs/bench/loop_cuda.json
-	$(RUN)/python -m tests.benchmarks.models --device cuda --images 8 --output outputs/bench/models_cuda.json
-	$(RUN)/python -m tests.benchmarks.settings --device cuda --images 8 --output outputs/bench/settings_cuda.json
+bench-gpu: $(STAMP) ## measure runs, scoring, arithmetic and full speed on a GPU, in minutes
+	$(RUN)/python -m tests.benchmarks.gpu --output outputs/bench/gpu.json
 
 bench-linear: $(STAMP) ## measure time and memory against the number of images
 	$(RUN)/python -m tests.benchmarks.linear --output outputs/bench/linear.json

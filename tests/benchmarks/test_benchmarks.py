@@ -8,8 +8,9 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from PIL import Image
 
-from tests.benchmarks import loop, models, settings
+from tests.benchmarks import gpu, loop, models, settings
 from tests.benchmarks.running import interleaved, library_loop, load_model, require_device, words_of
+from tests.benchmarks.scoring import CASES
 
 
 @pytest.fixture
@@ -51,6 +52,21 @@ def test_the_loop_takes_turns_with_its_floor_and_the_plain_one(figures):
         assert row["gpu_busy"] is None
         assert min(row["library"], row["flops"], row["parameters"], row["peak_memory"]) > 0
     assert found[0]["turns"]["library"] == found[1]["turns"]["library"]
+
+
+@pytest.mark.slow
+def test_the_table_of_a_gpu_has_all_its_parts(figures, capsys):
+    words = ("--device", "cpu", "--small", "--repeats", "1", "--workers", "0", "--models", "depth_anything_v2_small")
+    found = figures(gpu, *words)
+    shown = capsys.readouterr().out
+
+    assert [(row["model"], row["batch"]) for row in found["loops"]] == [("depth_anything_v2_small", n) for n in (1, 16)]
+    assert all(min(row["floor"], row["loop"], row["library"], row["peak_memory"]) > 0 for row in found["loops"])
+    assert len(found["scoring"]) == 2 * len(CASES)
+    assert [row["way"] for row in found["arithmetic"]] == ["float32", "bfloat16", "as graphs"]
+    speed = found["full_speed"]
+    assert speed["limit"] == min(("network alone", "loader alone"), key=speed.get)
+    assert f"limit: {speed['limit']}" in shown
 
 
 @pytest.mark.slow
