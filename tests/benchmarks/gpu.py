@@ -52,7 +52,7 @@ ROWS: Mapping[str, Sequence[int]] = {
     "depth_anything_v2_small": (1, 16),
     "depth_anything_v2_large": (1, 8),
     "midas": (1, 8),
-    "zoedepth_nk": (1, 4, 8),
+    "zoedepth_nk": (1, 8),
     "marigold,model.steps=1": (1, 4),
 }
 """Model and batches."""

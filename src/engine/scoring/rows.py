@@ -48,6 +48,7 @@ def scored_rows(
         seconds: inference time of each image.
     """
     rows: list[list[float]] = columns.tolist()
+    pooled = {name: _pooled(protocol) for name, protocol in protocols.items()}
     found = []
     for position, row in enumerate(rows):
         values = iter(row)
@@ -65,7 +66,7 @@ def scored_rows(
                     scale=finite(scale),
                     shift=finite(shift),
                     errors={metric: finite(next(values)) for metric in protocol.metric_names},
-                    weights={metric: next(values) for metric in _pooled(protocol)},
+                    weights={metric: next(values) for metric in pooled[name]},
                     input_size=prediction.input_size,
                     seconds=seconds[position],
                     reason=_reason(Status(int(status)), prediction, sample, position, protocol, scale),
