@@ -63,7 +63,8 @@ def as_sample(target, valid):
         depth_range=(1e-3, 80.0),
         sample_id=tuple(map(str, range(b))),
         index=tuple(range(b)),
-        group=("",) * b,
+        cluster=("",) * b,
+        slice=("",) * b,
     )
 
 

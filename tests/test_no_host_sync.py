@@ -52,7 +52,8 @@ def make_batch():
         depth_range=(1e-3, 10.0),
         sample_id=("a", "b", "c"),
         index=(0, 1, 2),
-        group=("",) * 3,
+        cluster=("",) * 3,
+        slice=("",) * 3,
         point_pairs=torch.tensor([[[1, 2, 3, 4, 1], [5, 6, 0, 0, -1]]]).expand(3, 2, 5),
         segments=torch.randint(0, 3, depth.shape, generator=generator),
     )

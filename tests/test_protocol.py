@@ -32,7 +32,8 @@ def make_sample(depth, valid=None, depth_range=(0.1, 10.0), edges=None):
         depth_range=depth_range,
         sample_id=tuple(str(i) for i in range(b)),
         index=tuple(range(b)),
-        group=("",) * b,
+        cluster=("",) * b,
+        slice=("",) * b,
         edges=None if edges is None else torch.tensor(edges).reshape(depth.shape),
     )
 

@@ -78,7 +78,8 @@ def valid_pixels(prediction: Prediction, sample: Sample) -> tuple[Prediction, Sa
         depth_range=sample.depth_range,
         sample_id=sample.sample_id,
         index=sample.index,
-        group=sample.group,
+        cluster=sample.cluster,
+        slice=sample.slice,
     )
     return dataclasses.replace(prediction, values=pick(prediction.values), intrinsics=None, uncertainty=None), pixels
 
@@ -91,5 +92,5 @@ def _one_prediction(prediction: Prediction, i: int) -> Prediction:
 
 def _one_sample(sample: Sample, i: int) -> Sample:
     tensors = {name: value[i : i + 1] for name, value in sample.tensors().items()}
-    names = {"sample_id": (sample.sample_id[i],), "index": (sample.index[i],), "group": (sample.group[i],)}
+    names = {name: (getattr(sample, name)[i],) for name in ("sample_id", "index", "cluster", "slice")}
     return dataclasses.replace(sample, **tensors, **names)  # type: ignore[arg-type]

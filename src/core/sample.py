@@ -1,5 +1,6 @@
 """Sample: a batch of images with ground truth, all on one evaluation grid."""
 
+import builtins
 import dataclasses
 from collections.abc import Callable, Sequence
 
@@ -24,7 +25,9 @@ class Sample:
         depth_range: (nearest, farthest) in metres of the data variant; protocols that clip, clip to it.
         sample_id: unique in the split and stable across machines (relative path without suffix).
         index: position of each image in the split, used to order and de-duplicate results across processes.
-        group: slice of the split each image belongs to in reports (scene, scene type, scenario); "" if none.
+        cluster: images that are alike by construction have the same one (scene, drive, scan, sequence); "" where the
+            files do not tell, which makes the image one of its own. What intervals and tests draw anew.
+        slice: what reports break down by (kind of place, weather, camera); "" for none. Never a unit of sampling.
         intrinsics: (b, 3, 3) float32 in pixels of this grid, OpenCV axes, pixel centres at integer + 0.5; or None.
         edges: (b, 1, h, w) bool, annotated depth discontinuities; or None.
         segments: (b, 1, h, w) int64, instance labels (objects or planes), 0 for none; or None.
@@ -40,7 +43,8 @@ class Sample:
     depth_range: tuple[float, float]
     sample_id: tuple[str, ...]
     index: tuple[int, ...]
-    group: tuple[str, ...]
+    cluster: tuple[str, ...]
+    slice: tuple[str, ...]
     intrinsics: Float[Tensor, "b 3 3"] | None = None
     edges: Bool[Tensor, "b 1 h w"] | None = None
     segments: Int[Tensor, "b 1 h w"] | None = None
@@ -61,13 +65,14 @@ class Sample:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
-    def part(self, rows: slice) -> "Sample":
+    def part(self, rows: builtins.slice) -> "Sample":
         """Return some of the images as a smaller batch."""
         return dataclasses.replace(
             self._map(lambda value: value[rows]),
             sample_id=self.sample_id[rows],
             index=self.index[rows],
-            group=self.group[rows],
+            cluster=self.cluster[rows],
+            slice=self.slice[rows],
         )
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Sample":
@@ -101,7 +106,8 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
         samples[0],
         sample_id=tuple(name for sample in samples for name in sample.sample_id),
         index=tuple(position for sample in samples for position in sample.index),
-        group=tuple(name for sample in samples for name in sample.group),
+        cluster=tuple(name for sample in samples for name in sample.cluster),
+        slice=tuple(name for sample in samples for name in sample.slice),
         **joined,  # type: ignore[arg-type]
     )
 

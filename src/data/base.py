@@ -25,7 +25,7 @@ class Frame:
             which have `point_pairs` instead: their points are the pixels that count.
         valid: (h, w) bool, pixels that may count (the variant's crop, the data set's own mask); None for all.
         intrinsics: (3, 3) float32, pixels, pixel centres at integer + 0.5; or None.
-        group: slice of the split in reports; "" for none.
+        cluster, slice: of the image, as in `Sample`; "" for none.
         edges, segments, plane_normals, point_pairs: as in `Sample`, without the batch axis.
     """
 
@@ -33,7 +33,8 @@ class Frame:
     depth: Float32[np.ndarray, "h w"] | None
     valid: Bool[np.ndarray, "h w"] | None = None
     intrinsics: Float32[np.ndarray, "3 3"] | None = None
-    group: str = ""
+    cluster: str = ""
+    slice: str = ""
     edges: Bool[np.ndarray, "h w"] | None = None
     segments: Int64[np.ndarray, "h w"] | None = None
     plane_normals: Float32[np.ndarray, "p 3"] | None = None
@@ -132,7 +133,8 @@ class DepthDataset(Dataset[Sample], abc.ABC):
             depth_range=self.depth_range,
             sample_id=(self.sample_ids[i],),
             index=(i,),
-            group=(frame.group,),
+            cluster=(frame.cluster,),
+            slice=(frame.slice,),
             intrinsics=_batch(frame.intrinsics),
             edges=_batch(frame.edges, channel=True),
             segments=_batch(frame.segments, channel=True),

@@ -36,7 +36,17 @@ def _write_csv(scores: Mapping[str, Scored]) -> None:
     """Undefined numbers, and metrics that a protocol does not have, are empty fields."""
     metrics = list(dict.fromkeys(metric for scored in scores.values() for metric in scored.errors))
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    of_image = ("index", "sample_id", "group", "protocol", "protocol_version", "status", "reason", "valid_pixels")
+    of_image = (
+        "index",
+        "sample_id",
+        "cluster",
+        "slice",
+        "protocol",
+        "protocol_version",
+        "status",
+        "reason",
+        "valid_pixels",
+    )
     of_fit = ("scale", "shift", "input_height", "input_width", "seconds")
     writer.writerow([*of_image, *of_fit, *metrics])
     for record in to_records(scores):

@@ -82,7 +82,7 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
 def _estimates_of_protocol(scored: Scored, *, resamples: int, seed: int) -> dict[str, Estimate]:
     metrics = list(scored.errors)
     ok = scored.select(scored.status == "ok")
-    units = statistics.units_of(ok.group.tolist())
+    units = statistics.units_of(ok.cluster.tolist())
     one = np.ones(len(ok))
     values = np.stack([ok.errors[metric] for metric in metrics], axis=1)
     weights = np.stack([ok.weights.get(metric, one) for metric in metrics], axis=1)

@@ -28,7 +28,8 @@ class SampleRecord:
     Attributes:
         index: position in the split.
         sample_id: name of the image, unique in the split.
-        group: slice of the split in reports; "" for none.
+        cluster: what it shares with images that are alike by construction; "" for none.
+        slice: what reports break down by; "" for none.
         protocol: protocol name.
         protocol_version: its version.
         status: ok; skipped (no valid pixel, too few different true depths for the fit, or an unreadable file: the
@@ -47,7 +48,8 @@ class SampleRecord:
 
     index: int
     sample_id: str
-    group: str
+    cluster: str
+    slice: str
     protocol: str
     protocol_version: int
     status: ImageStatus

@@ -16,7 +16,7 @@ from src.core.errors import RecordsError
 from src.records.durable import replaced
 from src.records.schema import SampleRecord
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Of the file; any change that an older reader would misread bumps it."""
 
 _METADATA: Final = b"leadline"
@@ -31,7 +31,8 @@ class Scored:
         protocol_version: of the protocol.
         index: position in the split.
         sample_id: name of the image, unique in the split.
-        group: slice of the split in reports; "" for none.
+        cluster: what an image shares with those that are alike by construction; "" for none.
+        slice: what reports break down by; "" for none.
         status: ok, skipped or failed, as in `SampleRecord`.
         reason: why an image was skipped or failed, where there is more to say than its status; else "".
         valid_pixels: number of pixels scored.
@@ -47,7 +48,8 @@ class Scored:
     protocol_version: int
     index: Int64[np.ndarray, " n"]
     sample_id: Shaped[np.ndarray, " n"]
-    group: Shaped[np.ndarray, " n"]
+    cluster: Shaped[np.ndarray, " n"]
+    slice: Shaped[np.ndarray, " n"]
     status: Shaped[np.ndarray, " n"]
     reason: Shaped[np.ndarray, " n"]
     valid_pixels: Int64[np.ndarray, " n"]
@@ -84,7 +86,8 @@ class Scored:
         return SampleRecord(
             index=int(self.index[place]),
             sample_id=str(self.sample_id[place]),
-            group=str(self.group[place]),
+            cluster=str(self.cluster[place]),
+            slice=str(self.slice[place]),
             protocol=protocol,
             protocol_version=self.protocol_version,
             status=str(self.status[place]),  # type: ignore[arg-type]
@@ -164,7 +167,8 @@ def write_table(path: Path, scores: Mapping[str, Scored]) -> None:
     columns: dict[str, pa.Array] = {
         "index": pa.array(first.index),
         "sample_id": _text(first.sample_id),
-        "group": _text(first.group),
+        "cluster": _text(first.cluster),
+        "slice": _text(first.slice),
         "input_height": pa.array(first.input_size[:, 0]),
         "input_width": pa.array(first.input_size[:, 1]),
         "seconds": pa.array(first.seconds),
@@ -196,7 +200,7 @@ def read_table(path: Path) -> dict[str, Scored]:
         if about["layout"] != LAYOUT:
             msg = f"{path}: expected records of layout {LAYOUT}, got {about['layout']}; run the cell with force=true"
             raise RecordsError(msg)
-        images = {name: _strings(table[name]) for name in ("sample_id", "group")}
+        images = {name: _strings(table[name]) for name in ("sample_id", "cluster", "slice")}
         images |= {name: table[name].to_numpy() for name in ("index", "seconds")}
         images["input_size"] = np.stack([table["input_height"].to_numpy(), table["input_width"].to_numpy()], axis=1)
         return {name: _scored(table, name, info, images) for name, info in about["protocols"].items()}
@@ -269,7 +273,8 @@ def _columns(protocol: str, records: Sequence[SampleRecord]) -> Scored:
         protocol_version=first.protocol_version,
         index=np.array([record.index for record in records], dtype=np.int64),
         sample_id=np.array([record.sample_id for record in records]),
-        group=np.array([record.group for record in records]),
+        cluster=np.array([record.cluster for record in records]),
+        slice=np.array([record.slice for record in records]),
         status=np.array([record.status for record in records]),
         reason=np.array([record.reason for record in records]),
         valid_pixels=np.array([record.valid_pixels for record in records], dtype=np.int64),

@@ -29,7 +29,8 @@ def make_sample():
             depth_range=depth_range,
             sample_id=tuple(str(i) for i in range(b)),
             index=tuple(range(b)),
-            group=("",) * b,
+            cluster=("",) * b,
+            slice=("",) * b,
             edges=edges,
         )
 

@@ -52,7 +52,8 @@ def records(images: int) -> Iterator[SampleRecord]:
             yield SampleRecord(
                 index=index,
                 sample_id=name,
-                group=name.partition("/")[0],
+                cluster=name.partition("/")[0],
+                slice="",
                 protocol=protocol,
                 protocol_version=1,
                 status="ok",
@@ -107,7 +108,7 @@ def join(folder: Path, images: int) -> None:
 def ungroup(folder: Path, images: int) -> None:
     """Write the cell beside the given one anew, its images belonging to no scene."""
     cell = read_cell(folder.with_name("scenes"))
-    scores = {name: dataclasses.replace(one, group=np.full(images, "")) for name, one in cell.scores.items()}
+    scores = {name: dataclasses.replace(one, cluster=np.full(images, "")) for name, one in cell.scores.items()}
     folder.mkdir()
     write_table(folder / RECORDS_FILE, scores)
     write_manifest(folder, manifest(images, folder.name))

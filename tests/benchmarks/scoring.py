@@ -157,7 +157,8 @@ def time_both(case: Case, name: str, device: torch.device, repeats: int) -> dict
         depth_range=RANGE,
         sample_id=tuple(map(str, range(BATCH))),
         index=tuple(range(BATCH)),
-        group=("",) * BATCH,
+        cluster=("",) * BATCH,
+        slice=("",) * BATCH,
     ).to(device)
     ours = Prediction(values=torch.from_numpy(prediction).to(device), space=case.space, input_size=(1, 1))
     protocol = EvalProtocol(

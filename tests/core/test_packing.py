@@ -16,7 +16,8 @@ def make_batch(b=3, h=4, w=5):
         depth_range=(0.1, 10.0),
         sample_id=tuple("abc"[:b]),
         index=tuple(range(10, 10 + b)),
-        group=("x",) * b,
+        cluster=("x",) * b,
+        slice=("y",) * b,
         intrinsics=torch.eye(3).expand(b, 3, 3),
     )
     values = torch.rand(b, 1, h, w, generator=generator)
@@ -27,7 +28,7 @@ def make_batch(b=3, h=4, w=5):
 def test_splitting_keeps_every_field_of_every_image():
     prediction, sample = make_batch()
     for i, (one, image) in enumerate(split(prediction, sample)):
-        assert (image.sample_id, image.index, image.group) == (("abc"[i],), (10 + i,), ("x",))
+        assert (image.sample_id, image.index, image.cluster, image.slice) == (("abc"[i],), (10 + i,), ("x",), ("y",))
         assert image.depth_range == sample.depth_range
         assert (one.space, one.input_size) == (prediction.space, prediction.input_size)
         for name, value in sample.tensors().items():

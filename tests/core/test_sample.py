@@ -12,7 +12,14 @@ def make(name="a", size=(2, 3), index=0, **fields):
         image=torch.full((1, 3, h, w), index, dtype=torch.uint8),
         depth=torch.full((1, 1, h, w), 1.0 + index),
         valid=torch.ones(1, 1, h, w, dtype=torch.bool),
-        **{"depth_range": (0.1, 10.0), "sample_id": (name,), "index": (index,), "group": (f"of {name}",), **fields},
+        **{
+            "depth_range": (0.1, 10.0),
+            "sample_id": (name,),
+            "index": (index,),
+            "cluster": (f"of {name}",),
+            "slice": ("",),
+            **fields,
+        },
     )
 
 
@@ -33,7 +40,7 @@ def test_moving_changes_every_tensor_and_nothing_else():
     moved = sample.to("meta")
     assert {value.device.type for value in moved.tensors().values()} == {"meta"}
     assert moved.tensors().keys() == sample.tensors().keys()
-    assert (moved.sample_id, moved.index, moved.group, moved.depth_range) == (("a",), (0,), ("of a",), (0.1, 10.0))
+    assert (moved.sample_id, moved.index, moved.cluster, moved.depth_range) == (("a",), (0,), ("of a",), (0.1, 10.0))
     assert sample.depth.device.type == "cpu"
 
 
@@ -47,7 +54,7 @@ def test_concatenation_keeps_order_and_every_field():
     joined = concatenate([make("b", index=5), make("a", index=2)])
     assert joined.sample_id == ("b", "a")
     assert joined.index == (5, 2)
-    assert joined.group == ("of b", "of a")
+    assert joined.cluster == ("of b", "of a")
     assert joined.depth[:, 0, 0, 0].tolist() == [6.0, 3.0]
     assert joined.image[:, 0, 0, 0].tolist() == [5, 2]
     assert joined.depth_range == (0.1, 10.0)

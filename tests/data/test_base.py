@@ -10,7 +10,8 @@ def test_image_and_maps_reach_the_sample_unchanged(numbered):
         "image": rng.integers(0, 256, (2, 3, 3), np.uint8),
         "depth": rng.random((2, 3), np.float32) + 1,
         "intrinsics": rng.random((3, 3), np.float32),
-        "group": "kitchen",
+        "cluster": "house 1",
+        "slice": "kitchen",
         "edges": rng.random((2, 3)) > 0.5,
         "segments": rng.integers(0, 5, (2, 3)),
         "plane_normals": rng.random((4, 3), np.float32),
@@ -22,7 +23,8 @@ def test_image_and_maps_reach_the_sample_unchanged(numbered):
         np.testing.assert_array_equal(getattr(sample, name)[0, 0], frame[name])
     for name in ("intrinsics", "plane_normals", "point_pairs"):
         np.testing.assert_array_equal(getattr(sample, name)[0], frame[name])
-    assert (sample.sample_id, sample.index, sample.group) == (("00",), (0,), ("kitchen",))
+    assert (sample.sample_id, sample.index) == (("00",), (0,))
+    assert (sample.cluster, sample.slice) == (("house 1",), ("kitchen",))
 
 
 def test_only_measured_depth_strictly_inside_the_range_counts(numbered):

@@ -91,7 +91,7 @@ class Ragged(DepthDataset):
         size = (4, 5 + i % 3)
         depth = np.full(size, 0.0 if i == self.empty else i + 1.0, np.float32)
         depth[-1, -1] = np.nextafter(depth[-1, -1], np.float32(0))
-        return Frame(image=np.full((*size, 3), i, np.uint8), depth=depth, group="even" if i % 2 == 0 else "odd")
+        return Frame(image=np.full((*size, 3), i, np.uint8), depth=depth, slice="even" if i % 2 == 0 else "odd")
 '''
 YAMLS = {
     "model/broken.yaml": "# constant\n_target_: outside.Broken\nbroken: []\n",

@@ -28,7 +28,8 @@ def make_pair():
             depth_range=(1e-3, 80.0),
             sample_id=tuple(str(i) for i in index),
             index=index,
-            group=("",) * b,
+            cluster=("",) * b,
+            slice=("",) * b,
             **fields,
         )
         scale = torch.ones(b, dtype=torch.float64)

@@ -40,7 +40,8 @@ def sample(height, width, count=1):
         depth_range=(0.1, 10.0),
         sample_id=tuple(f"image/{i}" for i in range(count)),
         index=tuple(range(count)),
-        group=("",) * count,
+        cluster=("",) * count,
+        slice=("",) * count,
     )
 
 

@@ -67,7 +67,8 @@ def sample_of(image):
         depth_range=(0.1, 10.0),
         sample_id=tuple("abcd"[:b]),
         index=tuple(range(b)),
-        group=("",) * b,
+        cluster=("",) * b,
+        slice=("",) * b,
     )
 
 

@@ -12,7 +12,8 @@ def record():
     def make(index: int, protocol: str = "metric", **changes) -> SampleRecord:
         values = {
             "sample_id": f"scene/{index}",
-            "group": "",
+            "cluster": "",
+            "slice": "",
             "protocol_version": 1,
             "status": "ok",
             "valid_pixels": 100,

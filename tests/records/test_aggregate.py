@@ -27,7 +27,8 @@ def record(
     return SampleRecord(
         index=index,
         sample_id=f"image/{index}",
-        group="",
+        cluster="",
+        slice="",
         protocol=protocol,
         protocol_version=1,
         status=status,
@@ -236,7 +237,7 @@ def test_scenes_are_drawn_anew_where_a_data_set_has_them() -> None:
     """Twelve drives of ten frames that agree within each: as sure as twelve images, not as a hundred and twenty."""
     offsets = np.random.default_rng(0).normal(1.0, 0.2, size=12)
     frames = [
-        dataclasses.replace(record(10 * drive + i, {"abs_rel": offsets[drive]}), group=f"drive {drive:02}")
+        dataclasses.replace(record(10 * drive + i, {"abs_rel": offsets[drive]}), cluster=f"drive {drive:02}")
         for drive in range(12)
         for i in range(10)
     ]

@@ -19,8 +19,8 @@ from src.records.writer import write_manifest
 def rows(record):
     pooled = {"errors": {"whdr": 0.25, "abs_rel": None}, "weights": {"whdr": 12.0}}
     return [
-        record(0, "scale", group="küche", seconds=0.1 + 0.2),
-        record(0, "pairs", group="küche", seconds=0.1 + 0.2, **pooled),
+        record(0, "scale", cluster="haus 1", slice="küche", seconds=0.1 + 0.2),
+        record(0, "pairs", cluster="haus 1", slice="küche", seconds=0.1 + 0.2, **pooled),
         record(3, "scale", sample_id="深度,\n\u2028", status="failed", reason="not finite", scale=None, shift=None),
         record(3, "pairs", sample_id="深度,\n\u2028", protocol_version=1, **pooled),
     ]
@@ -41,7 +41,7 @@ def test_columns_have_the_promised_types(rows, tmp_path):
     assert scored.index.dtype == scored.valid_pixels.dtype == np.int64
     assert scored.input_size.dtype == np.int32
     assert scored.scale.dtype == scored.errors["whdr"].dtype == np.float64
-    assert {column.dtype.kind for column in (scored.sample_id, scored.group, scored.status)} == {"U"}
+    assert {column.dtype.kind for column in (scored.sample_id, scored.cluster, scored.slice, scored.status)} == {"U"}
     assert np.isnan(scored.errors["abs_rel"]).all()
     assert scored.errors.keys() == {"whdr", "abs_rel"}
     assert scored.weights.keys() == {"whdr"}

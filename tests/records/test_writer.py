@@ -112,7 +112,7 @@ def test_a_torn_last_line_is_dropped(tmp_path, record, cut):
 
 
 def test_a_line_torn_within_a_character_is_dropped(tmp_path, record):
-    write(tmp_path, 0, [record(0), record(1, group="küche")])
+    write(tmp_path, 0, [record(0), record(1, slice="küche")])
     log = rank_file(tmp_path, 0)
     data = log.read_bytes()
     log.write_bytes(data[: data.index("ü".encode()) + 1])

@@ -44,7 +44,8 @@ def write_cell(
     size: tuple[int, int] = (48, 64),
     spoil: Callable[[np.ndarray], np.ndarray] = lambda depth: depth,
     prefix: str = "scene/",
-    group: Callable[[int], str] = lambda _: "indoor",
+    cluster: Callable[[int], str] = lambda _: "",
+    place: Callable[[int], str] = lambda _: "indoor",
     **manifest: Any,
 ) -> Path:
     """Write a finished cell.
@@ -57,12 +58,23 @@ def write_cell(
         panels: how many images to keep pictures of, or which.
         size: (height, width) of the pictures.
         spoil: changes the aligned depth of the pictures.
-        group: of an image, by position.
+        cluster: of an image, by position.
+        place: its slice, by position.
         manifest: fields of the manifest that matter to the caller.
     """
     state = dict(statuses or {})
     records = [
-        _record(position, protocol, version, metrics, quality, state.get(position, "ok"), valid_pixels, prefix, group)
+        _record(
+            position,
+            protocol,
+            version,
+            metrics,
+            quality,
+            state.get(position, "ok"),
+            valid_pixels,
+            prefix,
+            (cluster, place),
+        )
         for position in range(images)
         for protocol in protocols
     ]
@@ -126,7 +138,7 @@ def _record(
     status: ImageStatus,
     valid_pixels: int,
     prefix: str,
-    group: Callable[[int], str],
+    kinds: tuple[Callable[[int], str], Callable[[int], str]],
 ) -> SampleRecord:
     difficulty = np.random.default_rng(position).lognormal(sigma=0.4)
     own = np.random.default_rng([position, int(1e6 * quality)]).lognormal(sigma=0.15)
@@ -135,7 +147,8 @@ def _record(
     return SampleRecord(
         index=position,
         sample_id=f"{prefix}{position:03}",
-        group=group(position),
+        cluster=kinds[0](position),
+        slice=kinds[1](position),
         protocol=protocol,
         protocol_version=version,
         status=status,

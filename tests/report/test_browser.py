@@ -41,7 +41,7 @@ def page(folder: Path) -> Iterator[Any]:
     for name, quality, speed in (("good", 0.05, 4.0), ("poor", 0.3, 40.0)):
         write_cell(
             folder / "outputs" / name, model=name, quality=quality, images_per_second=speed, panels=4, images=IMAGES,
-            group=lambda i: ("indoor", "outdoor")[i % 2], statuses={5: "skipped"},
+            place=lambda i: ("indoor", "outdoor")[i % 2], statuses={5: "skipped"},
         )  # fmt: skip
     write_cell(folder / "outputs" / "untrained", model="untrained", quality=0.5, random_weights=True)
     written = datetime.datetime(2026, 11, 23, 14, 2, tzinfo=datetime.UTC)

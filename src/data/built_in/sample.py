@@ -50,5 +50,5 @@ class BuiltInSample(DepthDataset):
             image=read_rgb(FOLDER / "motorcycle_left.png"),
             depth=depth.astype(np.float32),
             intrinsics=np.array([[FOCAL_LENGTH, 0, cx], [0, FOCAL_LENGTH, cy], [0, 0, 1]], np.float32),
-            group="indoor",
+            slice="indoor",
         )

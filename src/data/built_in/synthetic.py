@@ -28,7 +28,7 @@ class Synthetic(DepthDataset):
         n: number of images.
         size: (height, width) in pixels.
         seed: of the scenes.
-        styles: from "indoor" and "outdoor"; also the group of each image.
+        styles: from "indoor" and "outdoor"; also the slice of each image.
         depth_range: (nearest, farthest) in metres.
     """
 
@@ -72,5 +72,5 @@ class Synthetic(DepthDataset):
             valid=np.isfinite(depth),
             intrinsics=scene.camera.intrinsics.astype(np.float32),
             edges=occlusion_edges(depth, surface) & (depth < self.depth_range[1]),
-            group=style,
+            slice=style,
         )

@@ -25,8 +25,8 @@ class Folder(DepthDataset):
     Source: yours.
     Licence: yours.
     Pairs: by sample id, which is the path below the folder without suffix, or what the wildcards of a pattern stand for
-    (`own_files.find_files`). The id's first folder, if any, is the group. A file without partner is an error, never
-    left out, unless a split file says which samples count.
+    (`own_files.find_files`). A file without partner is an error, never left out, unless a split file says which samples
+    count. The folder that a file lies in is its cluster, the first one of its path its slice.
     Units: z-depth = value x `depth_scale` metres; zero, negative, infinite and NaN values are not measured.
     Crop: the masks, if any: grey PNG of the image's size, 0 where a pixel must not count.
 
@@ -106,7 +106,8 @@ class Folder(DepthDataset):
             depth=depth.astype(np.float32),
             valid=_read_mask(files["masks"], depth.shape) if "masks" in files else None,
             intrinsics=self._intrinsics if camera is None else parse_intrinsics(camera.path, content=camera.content()),
-            group=name.split("/")[0] if "/" in name else "",
+            cluster=name.rpartition("/")[0],
+            slice=name.split("/")[0] if "/" in name else "",
         )
 
     def stamps(self, i: int) -> Sequence[str]:

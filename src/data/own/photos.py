@@ -30,7 +30,7 @@ class Photos(DepthDataset):
     The id of a picture is its path without suffix below the folder, below the part of the pattern that holds no
     wildcard, or its name alone. Hidden files, files of other types and what a prediction has written are not looked at.
     There is no ground truth: no pixel counts. What has been changed to get 8-bit sRGB the right way up (see
-    `read_picture`) is the sample's group.
+    `read_picture`) is the sample's slice.
 
     Args:
         images: folder, file or pattern.
@@ -87,7 +87,7 @@ class Photos(DepthDataset):
             image=image,
             depth=np.zeros((height, width), np.float32),
             intrinsics=self._camera(height, width),
-            group=change,
+            slice=change,
         )
 
     def _camera(self, height: int, width: int) -> Float32[np.ndarray, "3 3"] | None:

@@ -14,7 +14,7 @@ class DDAD(Pictures):
     one is read by `src.data.sets.ddad_scenes.DDADScenes`, and MoGe's bundle has another selection.
     Layout: `<name>_rgb.png` and `<name>_depth.npy`, at any depth below the root.
     Licence: CC BY-NC-SA 4.0, by the repository.
-    Counts: 3950 frames of 1216 x 1936 (50 scenes) by ZoeDepth's paper. Groups: the first folder, if there are any.
+    Counts: 3950 frames of 1216 x 1936 (50 scenes) by ZoeDepth's paper. Clusters: the first folder, if there are any.
     Units: metres, 0 where no point fell; a map of one channel.
     Camera: none in these files.
     Crop: Garg's, as fractions of each image. Range: up to 80 m (ZoeDepth), 120 m (UniDepth), 200 m (Metric3D, of 500

@@ -56,7 +56,7 @@ class DDADScenes(PublishedDataset):
     `<NNNNNN>/scene_<hash>.json` with poses, `rgb/<camera>/<time>.png`, `point_cloud/LIDAR/<time>.npz` and
     `calibration/<hash>.json`.
     Licence: CC BY-NC-SA 4.0, by the repository.
-    Counts: 3950 samples of 50 scenes, 1216 x 1936 pixels. Groups: the scenes.
+    Counts: 3950 samples of 50 scenes, 1216 x 1936 pixels. Clusters: the scenes.
     Depth: the sweep of the same sample, moved into the camera by the poses of the two sensors, each at its own time,
     and projected as the authors' package dgp does it: image coordinates lose their fraction, and of points that meet in
     a pixel the last counts, whether nearer or not.
@@ -116,7 +116,7 @@ class DDADScenes(PublishedDataset):
             depth=depth,
             valid=None if box is None else inside(box, size),
             intrinsics=moved,
-            group=name.split("/")[0],
+            cluster=name.split("/")[0],
         )
 
     @functools.cached_property

@@ -12,7 +12,7 @@ class DIMLOutdoor(Pictures):
     Source: the outdoor test part of the DIML/CVL RGB-D data set (dimlrgbd.github.io), unpacked.
     Layout: `<scene>/outleft/<name>.png` and `<scene>/depthmap/<name>.png`, or the two folders at the root.
     Licence: not looked up; the download page decides.
-    Counts: 500 images by ZoeDepth's paper. Groups: the scenes.
+    Counts: 500 images by ZoeDepth's paper. Clusters: the scenes.
     Units: 16-bit PNG, millimetres.
     Camera: none in these files.
     Crop: Garg's, as fractions of each image. Range: 2 to 80 m, since stereo is unreliable when near (ZoeDepth).
@@ -48,7 +48,7 @@ class DIMLIndoor(Pictures):
     Licence: not looked up; the download page decides.
     Citation: as of `DIMLOutdoor`.
     Layout: `LR/<room>/color/<name>_c.png` and `LR/<room>/depth_filled/<name>_depth_filled.png`, with or without `LR/`.
-    Counts: not published for ZoeDepth's reading. Groups: the rooms.
+    Counts: not published for ZoeDepth's reading. Clusters: the rooms.
     Units: 16-bit PNG, millimetres; partly invented, since holes are filled.
     Camera: none in these files.
     Crop: the window 45:471, 41:601 that is meant for NYU. Range: up to 10 m.

@@ -22,7 +22,8 @@ class DIODE(PublishedDataset):
     Layout: `{indoors,outdoor}/scene_SSSSS/scan_CCCCC/<id>.png`, `<id>_depth.npy`, `<id>_depth_mask.npy`, at the root or
     below val/.
     Licence: not looked up; the download page decides.
-    Counts: 771 images of 768 x 1024: 325 indoors (3 scenes), 446 outdoors (3 scenes). Groups: indoors, outdoor.
+    Counts: 771 images of 768 x 1024: 325 indoors (3 scenes), 446 outdoors (3 scenes). Clusters: the scans,
+    each the views from one place. Slices: indoors, outdoor.
     Units: metres, float32, with an axis of length one; 0 where not measured.
     Mask: the mask file says what was measured well; outdoors without it edges and sky are unreliable. The joint mean of
     published tables is dominated by the outdoor images. ZoeDepth and Depth Anything's metric models load the mask and
@@ -88,11 +89,13 @@ class DIODE(PublishedDataset):
         depth = read_stored(self.tree, depth_name)
         valid = self._mask(mask_name, depth.shape) if self.mask else np.ones(depth.shape, bool)
         box = box_on(self.crop, (depth.shape[0], depth.shape[1]))
+        place, scene, scan, _ = self.sample_ids[i].split("/")
         return Frame(
             image=read_image(self.tree, image),
             depth=depth,
             valid=valid if box is None else valid & inside(box, (depth.shape[0], depth.shape[1])),
-            group=self.sample_ids[i].split("/")[0],
+            cluster=f"{scene}/{scan}",
+            slice=place,
         )
 
     def _mask(self, mask_name: str, size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:

@@ -13,6 +13,10 @@ from src.data.storage.archive import Tree
 
 SIZE = (4032, 6048)
 """Height and width of all images and depth maps."""
+_PLACES = {
+    **dict.fromkeys(("delivery_area", "kicker", "office", "pipes", "relief", "relief_2", "terrains"), "indoor"),
+    **dict.fromkeys(("courtyard", "electro", "facade", "meadow", "playground", "terrace"), "outdoor"),
+}
 
 
 class ETH3D(PublishedDataset):
@@ -24,7 +28,8 @@ class ETH3D(PublishedDataset):
     DSC_NNNN.JPG`; in the bundle the same below `rgb/` and `depth/<scene>_dslr_depth/`. Images without depth are not
     looked at. The undistorted images do not fit this ground truth.
     Licence: CC BY-NC-SA 4.0, by the site.
-    Counts: 454 images of 4032 x 6048. Groups: the scenes.
+    Counts: 454 images of 4032 x 6048. Clusters: the scenes. Slices: indoor and outdoor, as the
+    benchmark's own tables part them.
     Units: despite its name a depth map is bare little-endian float32, row by row, in metres; +inf where not measured.
     Camera: none; the images are distorted, so that no pinhole camera describes them.
     Crop: none. Range: up to 72 m (MiDaS), or any (Marigold).
@@ -64,10 +69,12 @@ class ETH3D(PublishedDataset):
     def read(self, i: int) -> Frame:
         """Decode image and depth number `i`."""
         image, depth = self.files[self.sample_ids[i]]
+        scene = self.sample_ids[i].split("/")[0]
         return Frame(
             image=read_image(self.tree, image),
             depth=read_bare(self.tree, depth, SIZE),
-            group=self.sample_ids[i].split("/")[0],
+            cluster=scene,
+            slice=_PLACES.get(scene, ""),
         )
 
 

@@ -1,6 +1,9 @@
 """The lists of frames that define published splits and that no download contains, or that check what one contains."""
 
+import functools
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 _LISTS = Path(__file__).parent / "lists"
 
@@ -11,7 +14,17 @@ def nyu_test() -> tuple[int, ...]:
     >>> len(nyu_test()), nyu_test()[:3]
     (654, (1, 2, 9))
     """
-    return tuple(int(word) for row in _rows("nyu_test.txt") for word in row)
+    return tuple(sorted(nyu_scenes()))
+
+
+@functools.cache
+def nyu_scenes() -> Mapping[int, str]:
+    """The scene of each official test image of NYU Depth v2; the parts of one scene (0001a, 0001b) are one.
+
+    >>> len(set(nyu_scenes().values())), nyu_scenes()[1]
+    (215, 'kitchen_0004')
+    """
+    return MappingProxyType({int(word): row[0] for row in _rows("nyu_test.txt") for word in row[1:]})
 
 
 def kitti_eigen(*, annotated: bool) -> tuple[tuple[str, int], ...]:

@@ -32,7 +32,7 @@ class HyperSim(PublishedDataset):
     `<scene>/images/scene_<camera>_geometry_hdf5/frame.NNNN.depth_meters.hdf5`.
     Licence: CC BY-SA 3.0.
     Counts: 59,543 train, 7386 val and 7690 test images of 768 x 1024 in the official split; images that the authors
-    exclude are left out. ZoeDepth reports on test, Depth Anything V2 on val. Groups: the scenes.
+    exclude are left out. ZoeDepth reports on test, Depth Anything V2 on val. Clusters: the scenes.
     Units: metres from the centre of the camera along the ray, NaN where the ray met nothing. z = distance * f / |(x, y,
     f)| with f = 886.81 pixels and the principal point in the middle.
     Crop: none; ZoeDepth counts the window 45:471, 41:601 at the top left only. Range: up to 80 m (ZoeDepth) or 20 m
@@ -107,7 +107,7 @@ class HyperSim(PublishedDataset):
             intrinsics=np.array(
                 [[FOCAL_LENGTH, 0, SIZE[1] / 2], [0, FOCAL_LENGTH, SIZE[0] / 2], [0, 0, 1]], np.float32
             ),
-            group=self.sample_ids[i].split("/")[0],
+            cluster=self.sample_ids[i].split("/")[0],
         )
 
 

@@ -22,7 +22,8 @@ class IBims(PublishedDataset):
     Layout: one MATLAB v5 file per image, with rgb, depth, edges, calib, mask_invalid, mask_transp and, for wall, table
     and floor, a mask of plane numbers and one row of parameters per plane.
     Licence: not looked up; the download page decides.
-    Counts: 100 images of 480 x 640. Groups: the kind of room, which the names begin with.
+    Counts: 100 images of 480 x 640. Slices: the kind of room, which the names begin with. No
+    clusters: which images show the same room the files do not tell.
     Units: metres; 0 where not measured. Pixels that mask_invalid or mask_transp (glass) mark with 0 do not count.
     Camera: calib is the transposed camera matrix; its principal point is moved by half a pixel, since the official
     evaluator counts pixel centres from 1.
@@ -67,7 +68,7 @@ class IBims(PublishedDataset):
                 depth=data["depth"].astype(np.float32),
                 valid=(data["mask_invalid"] != 0) & (data["mask_transp"] != 0),
                 intrinsics=intrinsics.astype(np.float32),
-                group=re.sub(r"_\d+$", "", self.sample_ids[i]),
+                slice=re.sub(r"_\d+$", "", self.sample_ids[i]),
                 edges=data["edges"] != 0,
                 segments=segments,
                 plane_normals=normals,

@@ -23,7 +23,7 @@ class IBimsPNG(Pictures):
     Layout: `imagelist.txt`, and `rgb`, `depth`, `mask_invalid`, `mask_transp`, each with `<name>.png`, at the root or
     below ibims1_core_raw/.
     Licence: not looked up; the download page decides.
-    Groups and citation: as of `src.data.sets.ibims.IBims`.
+    Slices and citation: as of `src.data.sets.ibims.IBims`.
     Counts: 100 images of 480 x 640.
     Units: 16-bit PNG, 50 m / 65535, 0 where not measured. Pixels that a mask marks with 0 do not count.
     Camera: not read, though the archive has it per image.
@@ -46,7 +46,11 @@ class IBimsPNG(Pictures):
         listed = self.tree.read(f"{top}{_LIST}").decode(errors="replace").split()
         return {name: [f"{top}{kind}/{name}.png" for kind in ("rgb", "depth", *_MASKS)] for name in listed}
 
-    def group(self, i: int) -> str:
+    def cluster_of(self, i: int) -> str:
+        """None: which images show the same room the files do not tell."""
+        return ""
+
+    def slice_of(self, i: int) -> str:
         """The kind of room, which the name begins with."""
         return self.sample_ids[i].rstrip("0123456789").rstrip("_")
 
@@ -70,5 +74,5 @@ class IBimsPNG(Pictures):
             image=read_image(self.tree, image),
             depth=(stored.astype(np.float64) * _FARTHEST / _STEPS).astype(np.float32),
             valid=valid,
-            group=self.group(i),
+            slice=self.slice_of(i),
         )

@@ -71,7 +71,7 @@ class KITTI(TwoRoots):
     groundtruth/image_02/NNNNNNNNNN.png` (eval_depth.php), as downloaded or with train and val merged as in BTS's and
     Marigold's preparations. Marigold's kitti_eigen_split_test.tar holds both and no calibration.
     Licence: CC BY-NC-SA 3.0, by the site.
-    Counts: D. Eigen's list has 697 frames of 28 recordings; 45 have no annotated depth, which leaves 652. Groups: the
+    Counts: D. Eigen's list has 697 frames of 28 recordings; 45 have no annotated depth, which leaves 652. Clusters: the
     recordings. The list comes with this package, since no download holds it.
     Units: 16-bit PNG, 1/256 m, 0 where not measured. Images are of 5 sizes from 370 x 1224 to 376 x 1241.
     Camera: P_rect_02, moved by half a pixel (KITTI's pixel centres are integers) and by the crop; none in the bundle.
@@ -158,7 +158,7 @@ class KITTI(TwoRoots):
             depth=depth,
             valid=valid,
             intrinsics=intrinsics,
-            group=name.split("/")[0],
+            cluster=name.split("/")[0],
         )
 
     def pair(self, drive: str, frame: int, camera: str = LEFT) -> tuple[str, str]:

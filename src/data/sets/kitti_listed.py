@@ -18,7 +18,7 @@ class KITTIListed(KITTI):
     Layout: of the list, a line `<date>/<drive>_sync <frame> l` or `r`, for the left or right camera, per image.
     Licence: CC BY-NC-SA 3.0, by the site.
     Counts: eigen_zhou 700 images, scored up to 100 m without a crop (J. Spencer et al., "Deconstructing Self-
-    Supervised Monocular Reconstruction", TMLR 2022). Groups: the recordings.
+    Supervised Monocular Reconstruction", TMLR 2022). Clusters: the recordings.
     Units, camera, view, crop and citation: as of `src.data.sets.kitti.KITTI`.
 
     Args:

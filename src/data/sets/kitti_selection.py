@@ -15,8 +15,8 @@ class KITTISelection(PublishedDataset):
     Layout: `image/<drive>_sync_image_NNNNNNNNNN_image_0X.png`, `groundtruth_depth/<drive>_sync_groundtruth_depth_
     NNNNNNNNNN_image_0X.png` and `intrinsics/<image>.txt`, at the root or below depth_selection/val_selection_cropped.
     Licence: CC BY-NC-SA 3.0, by the site.
-    Counts: 1000 images of 352 x 1216, of both colour cameras. Groups: the recordings. This is not the set of 161 images
-    that the MiDaS paper reports.
+    Counts: 1000 images of 352 x 1216, of both colour cameras. Clusters: the recordings. This is not the set of 161
+    images that the MiDaS paper reports.
     Units: 16-bit PNG, 1/256 m, 0 where not measured.
     Camera: the file beside each image, moved by half a pixel (KITTI's pixel centres are integers).
     Crop: none. Range: up to 80 m.
@@ -58,5 +58,5 @@ class KITTISelection(PublishedDataset):
             image=read_image(self.tree, image),
             depth=per_metre(read_stored(self.tree, depth), 256),
             intrinsics=as_camera(words, columns=3, where=self.tree.path / camera),
-            group=self.sample_ids[i].split("_image_")[0],
+            cluster=self.sample_ids[i].split("_image_")[0],
         )

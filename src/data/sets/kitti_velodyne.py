@@ -27,7 +27,7 @@ class KITTIVelodyne(PublishedDataset):
     NNNNNNNNNN.bin` with `<date>/calib_cam_to_cam.txt` and `calib_velo_to_cam.txt` (cvlibs.net/datasets/kitti/
     raw_data.php). The list comes with this package.
     Licence: CC BY-NC-SA 3.0, by the site.
-    Counts: 697 images of 28 recordings, of 5 sizes from 370 x 1224 to 376 x 1241. Groups: the recordings.
+    Counts: 697 images of 28 recordings, of 5 sizes from 370 x 1224 to 376 x 1241. Clusters: the recordings.
     Units: a sweep is rows of float32 (x, y, z, reflectance), metres. A point in front of the laser (x >= 0) falls on
     the pixel (round(u) - 1, round(v) - 1), halves to even, of its projection (u, v) through P_rect_02 R_rect_00
     [R|T]; of several on one pixel the nearest counts. Few pixels are measured, about 5 %, and foreground and
@@ -92,7 +92,7 @@ class KITTIVelodyne(PublishedDataset):
             depth=project(self._points(sweep), onto_image, size, forward=self.depth == "forward"),
             valid=None if self.crop is None else inside(self.crop.box(size), size),
             intrinsics=intrinsics,
-            group=name.split("/")[0],
+            cluster=name.split("/")[0],
         )
 
     def _points(self, name: str) -> Float32[np.ndarray, "n 4"]:

@@ -18,6 +18,7 @@ from src.data.sets.viewport import viewport
 _NEAR_SHARE, _FARTHEST = 0.01, 1000  # what is farther than 1000 times the depth of the nearest 1 % does not count
 _LAST = 65533  # steps of the logarithmic scale, which begins at 1
 _SCALE = {"near": None, "far": None, "unit": 1.0}
+_PLACES = ("indoors", "outdoor")
 _NO_SEGMENT = ("undefined", "unannotated", "background", "sky")
 
 
@@ -30,7 +31,8 @@ class MoGeBenchmark(PublishedDataset):
     the root or below a folder of the benchmark's name.
     Licence: that of each original set; the bundle's own was not looked up.
     Counts: NYUv2 654, KITTI 652, ETH3D 454, iBims-1 100, GSO 1030, Sintel 1064, DDAD 1000, DIODE 771. Those of Spring
-    and HAMMER are not published in what could be read. Groups: the first folder of the name, if there are several.
+    and HAMMER are not published in what could be read. Clusters: the folder that a
+    name lies in, if any. Slices: indoors and outdoor, where names begin so.
     Units: 16-bit PNG on a logarithmic scale from near to far (texts in the PNG); 0 not measured, 65535 infinitely far
     (sky), which does not count. Metres, but for GSO, Sintel and Spring, whose scale is arbitrary.
     View: the camera is turned to the image's centre and shows the largest window of the benchmark's shape; image by
@@ -100,12 +102,14 @@ class MoGeBenchmark(PublishedDataset):
             raise DataError(msg)
         view = viewport(self._camera(meta_name), self.size)
         shown, seen = view.depth(depth, valid)
+        parent, first = name.rpartition("/")[0], name.partition("/")[0]
         return Frame(
             image=view.image(image),
             depth=shown,
             valid=seen & _near_enough(shown, seen),
             intrinsics=view.intrinsics,
-            group=name.split("/")[0] if "/" in name else "",
+            cluster=parent,
+            slice=first if first in _PLACES else "",
             segments=view.labels(self._labels(labels[0], depth.shape)) if labels else None,
         )
 

@@ -31,7 +31,8 @@ class NYU(DepthDataset):
     Source: nyu_depth_v2_labeled.mat (MATLAB v7.3, thus HDF5) and splits.mat (MATLAB v5), both as downloaded, in one
     folder. The split is `testNdxs`, checked against the list in this package.
     Licence: none stated by the site.
-    Counts: 654 images of 480 x 640. Ids are the official numbers, counted from 1; groups are the official scene types.
+    Counts: 654 images of 480 x 640. Ids are the official numbers, counted from 1; clusters are the
+    scenes (`frames.nyu_scenes`), slices the official scene types.
     Units: metres, float32. Two ground truths that differ by 30 % in AbsRel: `rawDepths` as measured and projected into
     the colour camera, 0 where missing, which published results use; and `depths`, filled in by colorisation, which is
     partly invented.
@@ -101,7 +102,8 @@ class NYU(DepthDataset):
             depth=np.ascontiguousarray(depth.T),
             valid=None if self.crop is None else inside(self.crop, SIZE),
             intrinsics=intrinsics(),
-            group=scene_type,
+            cluster=frames.nyu_scenes().get(row + 1, ""),
+            slice=scene_type,
         )
 
     def stamps(self, i: int) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """NYU Depth v2 as others have prepared it: Marigold's bundle and the BTS layout."""
 
+import abc
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,10 @@ class _NYUPictures(PublishedDataset):
         super().__init__(root=root, count=count, depth_range=depth_range)
         self.crop = as_box(crop, SIZE)
 
+    @abc.abstractmethod
+    def number(self, i: int) -> int:
+        """The official number of sample number `i`, counted from 1."""
+
     def read(self, i: int) -> Frame:
         """Decode image and depth number `i`."""
         image, depth = self.files[self.sample_ids[i]]
@@ -30,7 +35,8 @@ class _NYUPictures(PublishedDataset):
             depth=per_metre(read_stored(self.tree, depth), 1000),
             valid=None if self.crop is None else inside(self.crop, SIZE),
             intrinsics=intrinsics(),
-            group=re.sub(r"_\d+[a-z]?$", "", Path(image).parent.name),
+            cluster=frames.nyu_scenes().get(self.number(i), ""),
+            slice=re.sub(r"_\d+[a-z]?$", "", Path(image).parent.name),
         )
 
 
@@ -43,7 +49,8 @@ class NYUMarigold(_NYUPictures):
     Licence: none stated by the site of NYU Depth v2.
     Camera and citation: see `src.data.sets.nyu.NYU`; preparation by B. Ke et al., "Repurposing Diffusion-Based Image
     Generators for Monocular Depth Estimation", CVPR 2024.
-    Counts: 654 images of 480 x 640. Groups: the name of the scene without its number.
+    Counts: 654 images of 480 x 640. Clusters and slices: scenes and their types, as of
+    `src.data.sets.nyu.NYU`.
     Units: 16-bit PNG, millimetres; depths that the .mat holds as float32 are thus rounded.
     Crop: Eigen's. Range: 1e-3 to 10 m.
 
@@ -69,6 +76,10 @@ class NYUMarigold(_NYUPictures):
         listed = [f"{number:04d}" for number in frames.nyu_test() if f"{number:04d}" in images]
         return {number: (images[number], images[number].replace("/rgb_", "/depth_")) for number in listed}
 
+    def number(self, i: int) -> int:
+        """What the id says."""
+        return int(self.sample_ids[i])
+
     def found_by(self, name: str) -> str | None:
         """The image of a depth map."""
         match = re.fullmatch(r"(test/.+)/depth_(\d{4}\.png)", name)
@@ -85,7 +96,8 @@ class NYUBTS(_NYUPictures):
     Licence: none stated by the site of NYU Depth v2.
     Camera and citation: see `src.data.sets.nyu.NYU`; preparation by J. H. Lee et al., "From Big to Small: Multi-
     Scale Local Planar Guidance for Monocular Depth Estimation", arXiv 1907.10326.
-    Counts: 654 images of 480 x 640. Groups: the scene type.
+    Counts: 654 images of 480 x 640. Clusters and slices: scenes and their types, as of
+    `src.data.sets.nyu.NYU`.
     Units: 16-bit PNG, millimetres rounded down, from the measured depth (`rawDepths`).
     Crop: Eigen's. Range: 1e-3 to 10 m.
 
@@ -104,6 +116,10 @@ class NYUBTS(_NYUPictures):
         """Pair colour and depth by number, in alphabetical order."""
         found = (re.fullmatch(r"([^/]+/)rgb_(\d{5})\.jpg", name) for name in self.names)
         return {f"{m[1]}{m[2]}": (m[0], f"{m[1]}sync_depth_{m[2]}.png") for m in found if m}
+
+    def number(self, i: int) -> int:
+        """One more than the id says."""
+        return int(self.sample_ids[i].rpartition("/")[2]) + 1
 
     def found_by(self, name: str) -> str | None:
         """The image of a depth map."""

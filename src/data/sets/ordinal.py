@@ -26,7 +26,7 @@ class DA2K(PublishedDataset):
     Layout: `annotations.json` (image path -> pairs of points as (row, column), and which is closer) and
     `images/<scene>/<name>`, at the root or below DA-2K/.
     Licence: Apache-2.0, by its card.
-    Counts: about 1000 images and 2000 pairs; the exact numbers are not published. Groups: the kinds of scene.
+    Counts: about 1000 images and 2000 pairs; the exact numbers are not published. Slices: the kinds of scene.
     Scoring: a pair counts as right if the closer point is predicted closer; a tie is wrong; the mean runs over pairs.
     Citation: L. Yang et al., "Depth Anything V2", NeurIPS 2024.
 
@@ -64,7 +64,7 @@ class DA2K(PublishedDataset):
             image=read_image(self.tree, name),
             depth=None,
             point_pairs=rows,
-            group=PurePosixPath(self.sample_ids[i]).parts[0],
+            slice=PurePosixPath(self.sample_ids[i]).parts[0],
         )
 
     def shared_files(self) -> Sequence[str]:
@@ -102,7 +102,7 @@ class DIW(PublishedDataset):
     Layout: `DIW_test.csv`, two lines per image: its path `./DIW_test/<id>.thumb`, and `row1,column1,row2,column2,
     relation,width,height` with coordinates from 1; `>` means that point 1 is farther.
     Licence: none stated; the photographs keep their own.
-    Counts: 74,441 images, one pair each. No groups.
+    Counts: 74,441 images, one pair each. No clusters.
     Scoring: WHDR, the share of pairs in the wrong order; a tie is wrong. That `>` means farther is inferred from the
     authors' code; a good model has a WHDR of 0.11 to 0.13.
     Citation: W. Chen, Z. Fu, D. Yang, J. Deng, "Single-Image Depth Perception in the Wild", NeurIPS 2016.

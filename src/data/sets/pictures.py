@@ -53,14 +53,19 @@ class Pictures(PublishedDataset, abc.ABC):
             depth=depth,
             valid=None if box is None else inside(box, size),
             intrinsics=self.camera(i),
-            group=self.group(i),
+            cluster=self.cluster_of(i),
+            slice=self.slice_of(i),
         )
 
     def camera(self, i: int) -> Float32[np.ndarray, "3 3"] | None:
         """The intrinsics of sample number `i`, where they are known."""
         return None
 
-    def group(self, i: int) -> str:
-        """The group of sample number `i`: the first folder of its id, unless a subclass knows better."""
+    def cluster_of(self, i: int) -> str:
+        """The cluster of sample number `i`: the first folder of its id, unless a subclass knows better."""
         name = self.sample_ids[i]
         return name.split("/")[0] if "/" in name else ""
+
+    def slice_of(self, i: int) -> str:
+        """The slice of sample number `i`: none, unless a subclass knows better."""
+        return ""

@@ -15,7 +15,8 @@ class ScanNet(PublishedDataset):
     Layout: `sceneXXXX_YY/color/NNNNNN.jpg` and `depth/NNNNNN.png`, both of 480 x 640; ScanNet's own colour images of
     968 x 1296 are refused, since resizing them would be a choice that the published numbers do not state.
     Licence: ScanNet terms of use; research only, no redistribution.
-    Counts: 800 images of 271 scans in 129 rooms. Groups: the scans.
+    Counts: 800 images of 271 scans in 129 rooms. Clusters: the rooms, since the scans of a
+    room show the same things.
     Units: 16-bit PNG, millimetres, 0 where not measured.
     Camera: none in the bundle.
     Crop: none. Range: 1e-3 to 10 m.
@@ -47,5 +48,5 @@ class ScanNet(PublishedDataset):
         return Frame(
             image=read_image(self.tree, image),
             depth=per_metre(read_stored(self.tree, depth), 1000),
-            group=self.sample_ids[i].split("/")[0],
+            cluster=self.sample_ids[i].partition("_")[0],
         )

@@ -26,7 +26,7 @@ class Sintel(PublishedDataset):
     Layout: `training/{final,clean}/<sequence>/frame_NNNN.png`, `training/depth/<sequence>/frame_NNNN.dpt` and
     `training/camdata_left/<sequence>/frame_NNNN.cam`, with or without `training/`.
     Licence: not looked up; the download page decides.
-    Counts: 1064 frames of 436 x 1024. Groups: the sequences.
+    Counts: 1064 frames of 436 x 1024. Clusters: the sequences.
     Units: float32 behind a tag, width and height; metres of the film's world. Sky is very far.
     Camera: the .cam file, if it is there, moved by half a pixel.
     Crop: none. Range: up to 72 m (MiDaS). The MiDaS paper does not say whether it shows `final` (with blur and haze) or
@@ -77,7 +77,7 @@ class Sintel(PublishedDataset):
             image=read_image(self.tree, image),
             depth=read_stored(self.tree, depth),
             intrinsics=_read_camera(self.tree, camera) if self.tree.exists(camera) else None,
-            group=self.sample_ids[i].split("/")[0],
+            cluster=self.sample_ids[i].split("/")[0],
         )
 
 

@@ -23,7 +23,8 @@ class SUNRGBD(PublishedDataset):
     Layout: `SUNRGBD/<camera>/.../<frame>/` with image/*.jpg, depth/*.png, depth_bfx/*.png and intrinsics.txt; the split
     is `alltest` of SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat.
     Licence: none stated by the site.
-    Counts: 5050 images of several sizes. Groups: the camera.
+    Counts: 5050 images of several sizes. Slices: the camera. Clusters: of what comes from SUN3D the
+    place; of the other images the files do not tell.
     Units: 16-bit PNG whose bits are rotated left by three: rotated back, millimetres. Below 8.192 m that is an eighth
     of the stored number. Packs that others made divide it by 1000 or 10,000 without rotation and are not comparable.
     Ground truth: depth_bfx, with holes filled from neighbouring frames as the authors recommend, or depth, as measured.
@@ -64,11 +65,13 @@ class SUNRGBD(PublishedDataset):
     def read(self, i: int) -> Frame:
         """Decode image, depth and camera number `i`."""
         image, depth, camera = self.files[self.sample_ids[i]]
+        place = [*self.sample_ids[i].split("/"), "", ""]
         return Frame(
             image=read_image(self.tree, image),
             depth=per_metre(rotate(read_stored(self.tree, depth)), 1000),
             intrinsics=self._camera(camera),
-            group=self.sample_ids[i].split("/")[0],
+            cluster=place[2] if place[1] == "sun3ddata" else "",
+            slice=place[0],
         )
 
     def shape_hint(self, i: int) -> tuple[int, int] | None:

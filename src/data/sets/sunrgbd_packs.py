@@ -14,7 +14,7 @@ class SUNRGBDZoe(Pictures):
     Layout: `rgb/rgb/<name>.jpg` and `gt/gt/<name>.png`.
     Licence: none stated by the site of SUN RGB-D.
     Citation: as of `src.data.sets.sunrgbd.SUNRGBD`.
-    Counts: 5050 images by ZoeDepth's paper. No groups.
+    Counts: 5050 images by ZoeDepth's paper. No clusters.
     Units: 16-bit PNG divided by 1000; whether its bits were rotated back is unknown.
     Camera: none in these files.
     Crop: the window 45:471, 41:601 that is meant for NYU, cut where an image ends. Range: up to 8 m.
@@ -40,7 +40,7 @@ class SUNRGBDZoe(Pictures):
         match = re.fullmatch(r"gt/gt/(.+)\.png", name)
         return f"rgb/rgb/{match[1]}.jpg" if match else None
 
-    def group(self, i: int) -> str:
+    def cluster_of(self, i: int) -> str:
         """None: the names do not tell."""
         return ""
 
@@ -53,7 +53,7 @@ class SUNRGBDResized(Pictures):
     Layout: `rgb/img-NNNNNN.jpg` and `depth/<N>.png`, N without leading zeros.
     Licence: none stated by the site of SUN RGB-D.
     Citation: as of `src.data.sets.sunrgbd.SUNRGBD`.
-    Counts: 5050 images. No groups.
+    Counts: 5050 images. No clusters.
     Units: 16-bit PNG divided by 10,000. The stored numbers are eight times the millimetres, so these depths are 1.25
     times too small, and images are resized unevenly: numbers on this variant compare with no other.
     Camera: none in these files.

@@ -27,7 +27,8 @@ class SYNSPatches(PublishedDataset):
     line is `Scene Category: <kind>: <detail>`, and `splits/{val,test}_files.txt` with lines `<scene> NN.png`, at the
     root or below syns_patches/.
     Licence: not looked up.
-    Counts: 400 images of 27 scenes (val), 775 of 57 scenes (test), 376 x 1242. Groups: the kind of place.
+    Counts: 400 images of 27 scenes (val), 775 of 57 scenes (test), 376 x 1242. Clusters: the scenes, each
+    one panorama. Slices: the kind of place.
     Units: metres, float.
     Edges: true edges of depth, for the challenge's edge metrics.
     Camera: one for all, with unequal focal lengths.
@@ -76,11 +77,13 @@ class SYNSPatches(PublishedDataset):
         image_name, depth_name, edges_name = self.files[self.sample_ids[i]]
         image = read_image(self.tree, image_name)
         (h, w), (fx, fy) = image.shape[:2], FOCAL_LENGTHS
+        scene = self.sample_ids[i].split("/")[0]
         return Frame(
             image=image,
             depth=read_stored(self.tree, depth_name),
             intrinsics=np.array([[fx, 0, w / 2], [0, fy, h / 2], [0, 0, 1]], np.float32),
-            group=self._kinds.get(self.sample_ids[i].split("/")[0], ""),
+            cluster=scene,
+            slice=self._kinds.get(scene, ""),
             edges=self._edges(edges_name, (h, w)),
         )
 

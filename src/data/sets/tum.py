@@ -29,7 +29,7 @@ class TUMPeople(PublishedDataset):
     Source: tum_hdf5, fetched by fetch_tum_data.sh (github.com/google/mannequinchallenge), unpacked.
     Layout: one HDF5 file per image, `<clip>_<time>.jpg.h5`, with gt/img_1 (h x w x 3, from 0 to 1) and gt/gt_depth.
     Licence: CC BY 4.0 for the recordings by the benchmark's page; that of the preparation was not looked up.
-    Counts: 1815 images of 384 x 512 (test_tum_hdf5_list.txt of the same repository). Groups: the clips.
+    Counts: 1815 images of 384 x 512 (test_tum_hdf5_list.txt of the same repository). Clusters: the clips.
     Units: metres, up to 1e-8 not measured; images come as floats and are rounded to the 8 bits that models expect.
     Camera: the files' own is not read.
     Crop: none. Range: up to 10 m (MiDaS).
@@ -57,7 +57,7 @@ class TUMPeople(PublishedDataset):
         try:
             with h5py.File(io.BytesIO(self.tree.read(name))) as file:
                 image, depth = file["gt/img_1"][:], file["gt/gt_depth"][:].astype(np.float32)
-            return Frame(image=_as_bytes(image), depth=depth, group=re.sub(r"_[^_]*$", "", self.sample_ids[i]))
+            return Frame(image=_as_bytes(image), depth=depth, cluster=re.sub(r"_[^_]*$", "", self.sample_ids[i]))
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             msg = f"{self.tree.path / name}: expected an HDF5 file with gt/img_1 and gt/gt_depth: {error}"
             raise DataError(msg) from error
@@ -77,7 +77,8 @@ class TUMSequences(Pictures):
     Layout: `<recording>/rgb/<time>.png`, `<recording>/depth/<time>.png`, times in seconds.
     Licence: CC BY 4.0 by the benchmark's page.
     Counts: whatever lies there; no published split uses it as it is. An image belongs with the depth map nearest in
-    time, each used once, if they are less than 0.02 s apart; other images are left out. Groups: the recordings.
+    time, each used once, if they are less than 0.02 s apart; other images are left out. Clusters: the recordings.
+    Slices: the laboratories, each with a camera of its own.
     Units: 16-bit PNG, 1/5000 m, 0 where not measured; depth lies on the pixels of the colour image.
     Camera: the benchmark's calibration of the laboratory, moved by half a pixel; lens distortion is not taken out.
     Crop: none. Range: up to 10 m.
@@ -115,9 +116,14 @@ class TUMSequences(Pictures):
         fx, fy, cx, cy = _CAMERAS[laboratory[0]]
         return np.array([[fx, 0, cx + 0.5], [0, fy, cy + 0.5], [0, 0, 1]], np.float32)
 
-    def group(self, i: int) -> str:
+    def cluster_of(self, i: int) -> str:
         """The recording."""
         return Path(self.sample_ids[i]).parent.as_posix()
+
+    def slice_of(self, i: int) -> str:
+        """The laboratory, and so the camera."""
+        laboratory = re.search(r"freiburg[123]", self.sample_ids[i])
+        return laboratory[0] if laboratory else ""
 
 
 def match_times(images: Sequence[tuple[float, str]], depths: Sequence[tuple[float, str]]) -> list[tuple[str, str]]:

@@ -30,8 +30,8 @@ class VirtualKITTI(TwoRoots):
     Layout: `SceneNN/<variation>/frames/rgb/Camera_0/rgb_NNNNN.jpg` and `.../frames/depth/Camera_0/depth_NNNNN.png`.
     Licence: that of version 1 is CC BY-NC-SA 3.0, by its README; that of version 2 was not looked up.
     Counts: 2126 frames in 10 variations, 21,260 images of 375 x 1242. ZoeDepth's test set is the last 8 % of each scene
-    after a shuffle without a seed, 1701 images, which nobody can draw again: a list must come with the numbers. Groups:
-    the variations (clone, fog, rain, 15-deg-left ...).
+    after a shuffle without a seed, 1701 images, which nobody can draw again: a list must come with the numbers.
+    Clusters: the five scenes, since the variations show the same places. Slices: the variations (clone, fog, rain ...).
     Units: 16-bit PNG, centimetres; 655.35 m is the sky.
     Camera: 725.0087 pixels, moved by half a pixel (pixel centres at integers) and by the view.
     View and crop: full or cut to 352 x 1216 as KITTI; Garg's box of that (ZoeDepth). Range: up to 80 m.
@@ -102,12 +102,14 @@ class VirtualKITTI(TwoRoots):
             image, depth, intrinsics = cut(image, box), cut(depth, box), shift(intrinsics, box)
         size = KB_SIZE if self.view is View.KB else SIZE
         crop = box_on(self.crop, size)
+        scene, variation = self.sample_ids[i].partition(":")[0].split("/")
         return Frame(
             image=image,
             depth=depth,
             valid=None if crop is None else inside(crop, size),
             intrinsics=intrinsics,
-            group=self.sample_ids[i].split("/")[1].partition(":")[0],
+            cluster=scene,
+            slice=variation,
         )
 
     def _frames(self, tree: Tree, kind: str, suffix: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from src.data.base import DepthDataset
 
 log = logging.getLogger(__name__)
 
-_TAG = b"leadline sample 1\n"
+_TAG = b"leadline sample 2\n"
 _HEAD = struct.Struct("<II")  # checksum of all that follows, length of the words
 _DECODERS = ("numpy", "pillow", "scipy", "h5py", "openexr")
 _CODE = (Path(__file__).parents[1], Path(__file__).parents[2] / "core")
@@ -96,7 +96,8 @@ class DecodedCache:
                 depth_range=dataset.depth_range,
                 sample_id=(words["sample_id"],),
                 index=(i,),
-                group=(words["group"],),
+                cluster=(words["cluster"],),
+                slice=(words["slice"],),
                 **tensors,
             )
         except FileNotFoundError:
@@ -117,7 +118,7 @@ class DecodedCache:
 
 
 def _encode(sample: Sample) -> bytes:
-    words = json.dumps({"sample_id": sample.sample_id[0], "group": sample.group[0]}).encode()
+    words = json.dumps({name: getattr(sample, name)[0] for name in ("sample_id", "cluster", "slice")}).encode()
     tensors = {name: tensor.contiguous() for name, tensor in sample.tensors().items()}
     body = words + safetensors.torch.save(tensors)
     return _TAG + _HEAD.pack(zlib.crc32(body), len(words)) + body

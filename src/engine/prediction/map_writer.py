@@ -143,7 +143,7 @@ class MapWriter(Callback):
             source=str(self.sources[name]),
             bytes=source.st_size,
             modified=source.st_mtime_ns,
-            changed=sample.group[position],
+            changed=sample.slice[position],
             size=sample.size,
             input_size=prediction.input_size,
             space=prediction.space.value,

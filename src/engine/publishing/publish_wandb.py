@@ -172,7 +172,8 @@ def _table(cell: Cell, protocol: str) -> wandb.Table:
     scored = cell.scores[protocol]
     columns = {
         "sample_id": scored.sample_id,
-        "group": scored.group,
+        "cluster": scored.cluster,
+        "slice": scored.slice,
         "status": scored.status,
         "reason": scored.reason,
         "valid_pixels": scored.valid_pixels,

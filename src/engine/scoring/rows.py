@@ -58,7 +58,8 @@ def scored_rows(
                 SampleRecord(
                     index=sample.index[position],
                     sample_id=sample.sample_id[position],
-                    group=sample.group[position],
+                    cluster=sample.cluster[position],
+                    slice=sample.slice[position],
                     protocol=name,
                     protocol_version=protocol.version,
                     status=Status(int(status)).name.lower(),  # type: ignore[arg-type]
@@ -83,7 +84,8 @@ def skipped_rows(protocols: Mapping[str, EvalProtocol], image: Unreadable) -> li
         SampleRecord(
             index=image.index,
             sample_id=image.sample_id,
-            group="",
+            cluster="",
+            slice="",
             protocol=name,
             protocol_version=protocol.version,
             status="skipped",

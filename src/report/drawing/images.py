@@ -65,7 +65,7 @@ def _images(table: Table) -> dict[str, str]:
     order = np.argsort(scored.sample_id, kind="stable")
     return {
         "names": _pack_text(scored.sample_id[order].tolist()),
-        "groups": _pack_text(scored.group[order].tolist()),
+        "slices": _pack_text(scored.slice[order].tolist()),
         "pixels": pack(scored.valid_pixels[order].astype(np.float64), 0),
     }
 

@@ -215,7 +215,7 @@ def _kinds(table: Table) -> Kinds | None:
     if not table.ranked:
         return None
     first = table.ranked[0].scored
-    names, counts = np.unique(first.group[first.status == "ok"], return_counts=True)
+    names, counts = np.unique(first.slice[first.status == "ok"], return_counts=True)
     if not 2 <= len(names) <= _MOST_GROUPS or counts.max() < 2:
         return None
     means = {row.name: {str(kind): _mean(row, metric, str(kind)) for kind in names} for row in table.ranked}
@@ -230,7 +230,7 @@ def _kinds(table: Table) -> Kinds | None:
 def _mean(row: Row, metric: str, kind: str) -> float | None:
     scored = row.scored
     values = scored.errors[metric]
-    chosen = (scored.group == kind) & np.isfinite(values)
+    chosen = (scored.slice == kind) & np.isfinite(values)
     weights = scored.weights.get(metric, np.ones(len(values)))[chosen]
     return float((weights * values[chosen]).sum() / weights.sum()) if weights.sum() > 0 else None
 

@@ -54,5 +54,5 @@ def pair(rows: Sequence[Row], metric: str) -> Paired:
     return Paired(
         values=np.stack(values, axis=1),
         weights=np.stack(weights, axis=1),
-        units=units_of(rows[0].scored.group[places[0]].tolist()),
+        units=units_of(rows[0].scored.cluster[places[0]].tolist()),
     )

@@ -13,7 +13,7 @@ def sample():
 def test_one_image_of_the_published_size(sample):
     assert BuiltInSample(depth_range=(0.1, 10.0)).sample_ids == ("motorcycle",)
     assert sample.image.shape == (1, 3, 500, 741)
-    assert sample.group == ("indoor",)
+    assert sample.slice == ("indoor",)
 
 
 def test_depth_is_focal_length_times_baseline_over_disparity_plus_offset(sample):

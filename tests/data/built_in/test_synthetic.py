@@ -23,7 +23,7 @@ def same(a, b):
 def test_styles_take_turns_and_name_the_images():
     dataset = synthetic(n=3)
     assert dataset.sample_ids == ("indoor/00000", "outdoor/00001", "indoor/00002")
-    assert [dataset[i].group for i in range(3)] == [("indoor",), ("outdoor",), ("indoor",)]
+    assert [dataset[i].slice for i in range(3)] == [("indoor",), ("outdoor",), ("indoor",)]
     assert synthetic(n=2, styles=["outdoor"]).sample_ids == ("outdoor/00000", "outdoor/00001")
 
 
@@ -42,7 +42,7 @@ def test_images_depend_on_seed_and_number_alone():
 def test_depth_is_exact_and_lies_where_the_intrinsics_say(i):
     dataset = synthetic()
     sample = dataset[i]
-    style = sample.group[0]
+    style = sample.slice[0]
     scene = lay_out(style, np.random.default_rng([0, i]), SIZE)
     _, surface = cast(scene.shapes, scene.camera, scene.camera.rays())
     # back-project by the sample's own intrinsics, then turn into the world: the ground is level and flat

@@ -113,7 +113,7 @@ class Two(DepthDataset):
         return ["x", "y"]
 
     def read(self, i):
-        return Frame(image=picture(20, 30), depth=np.full((20, 30), 2.0 + i, np.float32), group="g")
+        return Frame(image=picture(20, 30), depth=np.full((20, 30), 2.0 + i, np.float32), cluster="c", slice="s")
 
     def stamps(self, i):
         return ["file"]
@@ -140,7 +140,12 @@ def test_only_the_image_differs():
     for before, after in zip(clean, noisy, strict=False):
         for field in ("depth", "valid"):
             assert torch.equal(getattr(before, field), getattr(after, field))
-        assert (before.sample_id, before.group, before.depth_range) == (after.sample_id, after.group, after.depth_range)
+        assert (before.sample_id, before.cluster, before.slice, before.depth_range) == (
+            after.sample_id,
+            after.cluster,
+            after.slice,
+            after.depth_range,
+        )
         assert not torch.equal(before.image, after.image)
     assert not torch.equal(noisy[0].image, noisy[1].image)
 

@@ -65,7 +65,8 @@ def test_pairs_by_relative_path_in_alphabetical_order(tmp_path, write):
         sample = dataset[i]
         np.testing.assert_array_equal(sample.depth[0, 0], depth_of(names.index(name)))
         assert sample.image[0, 0, 0, 0] == names.index(name)
-    assert [dataset[i].group for i in range(4)] == [("hall",), ("kitchen",), ("kitchen",), ("",)]
+    assert [dataset[i].cluster for i in range(4)] == [("hall/deep/er",), ("kitchen",), ("kitchen",), ("",)]
+    assert [dataset[i].slice for i in range(4)] == [("hall",), ("kitchen",), ("kitchen",), ("",)]
 
 
 def test_names_with_spaces_dots_and_any_script(tmp_path, write):
@@ -234,7 +235,7 @@ def test_linked_folders_are_followed(tmp_path, write):
         (tmp_path / name / "linked").symlink_to(tmp_path / "elsewhere" / name / "scene")
     dataset = folder(tmp_path)
     assert dataset.sample_ids == ("linked/a",)
-    assert dataset[0].group == ("linked",)
+    assert dataset[0].slice == ("linked",)
 
 
 def scatter(root, pairs):

@@ -140,7 +140,7 @@ def test_validation_samples_come_back_with_projected_sweeps_in_every_form(tmp_pa
         assert (depth > 0).sum() > 20
         np.testing.assert_allclose(sample.depth[0, 0], depth, rtol=1e-6)
         np.testing.assert_array_equal(sample.valid[0, 0], depth > 0)
-    assert dataset[2].group == ("000151",)
+    assert dataset[2].cluster == ("000151",)
     assert dataset[0].intrinsics[0].tolist() == [[25.0, 0, 15.25], [0, 24.0, 10.0], [0, 0, 1]]
     assert len(dataset.stamps(1)) == 4
 

@@ -49,7 +49,8 @@ def test_the_split_in_every_form(tmp_path, pack, form, below):
     np.testing.assert_array_equal(sample.depth[0, 0], np.where(valid, depth[..., 0], 0))
     assert sample.depth.max() > 350
     assert sample.depth_range == (0.6, 350.0)
-    assert [dataset[i].group[0] for i in (0, 2)] == ["indoors", "outdoor"]
+    assert [dataset[i].cluster[0] for i in range(3)] == ["/".join(name.split("/")[1:3]) for name in NAMES]
+    assert [dataset[i].slice[0] for i in (0, 2)] == ["indoors", "outdoor"]
 
 
 @pytest.mark.parametrize(("places", "count"), [(["indoors"], 2), (["outdoor"], 1)])

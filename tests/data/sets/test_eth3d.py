@@ -52,7 +52,7 @@ def test_a_full_frame_comes_back_to_the_last_bit(tmp_path):
     assert sample.size == (4032, 6048)
     np.testing.assert_array_equal(sample.valid[0, 0], np.isfinite(values))
     np.testing.assert_array_equal(sample.depth[0, 0], np.where(np.isfinite(values), values, 0))
-    assert (sample.group, sample.intrinsics) == (("office",), None)
+    assert (sample.cluster, sample.slice, sample.intrinsics) == (("office",), ("indoor",), None)
 
 
 def test_a_bare_map_is_little_endian_and_row_by_row(tmp_path):

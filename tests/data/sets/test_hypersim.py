@@ -54,7 +54,7 @@ def test_distance_becomes_depth_in_every_form(tmp_path, pack, form):
     z = sample.depth[0, 0, 700, 1000]
     length = z * (((1000.5 - cx) / fx) ** 2 + ((700.5 - cy) / fx) ** 2 + 1) ** 0.5
     assert float(length) == pytest.approx(float(distances(1)[700, 1000]), rel=1e-6)
-    assert sample.group == ("ai_003_010",)
+    assert sample.cluster == ("ai_003_010",)
 
 
 def test_zoedepths_window(tmp_path):

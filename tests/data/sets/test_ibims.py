@@ -55,7 +55,7 @@ def test_all_annotations_come_back_in_every_form(tmp_path, pack, form, below):
     np.testing.assert_array_equal(sample.depth[0, 0], np.where(valid, data["depth"].astype(np.float32), 0))
     np.testing.assert_array_equal(sample.edges[0, 0], data["edges"] == 1)
     assert sample.intrinsics[0].tolist() == [[550, 0, 320], [0, 551, 240], [0, 0, 1]]
-    assert sample.group == ("lectureroom",)
+    assert (sample.cluster, sample.slice) == (("",), ("lectureroom",))
 
 
 def test_planes_are_numbered_through_and_turned_to_opencv_axes(tmp_path):

@@ -59,7 +59,7 @@ def test_the_652_annotated_frames_of_697(raw):
     dataset = kitti(*raw)
     assert len(dataset) == 652
     assert dataset.sample_ids[0] == f"{DRIVE}/{FRAME}"
-    assert dataset[0].group == (DRIVE,)
+    assert dataset[0].cluster == (DRIVE,)
 
 
 def test_pixels_and_depths_come_back_to_the_last_bit(raw):
@@ -128,7 +128,7 @@ def test_a_list_names_frames_of_both_cameras(listed):
     for sample, stored in ((left, DEPTH), (right, DEPTH + np.uint16(1))):
         metres = (stored / 256).astype(np.float32)
         np.testing.assert_array_equal(sample.depth[0, 0], np.where((metres > 1e-3) & (metres < 100), metres, 0))
-        assert sample.group == ("2011_09_28_drive_0001_sync",)
+        assert sample.cluster == ("2011_09_28_drive_0001_sync",)
     assert left.intrinsics[0, 0, 2].item() == pytest.approx(609.5593 + 0.5)
     assert right.intrinsics[0, 0, 2].item() == pytest.approx(500.5)
 
@@ -240,7 +240,7 @@ def test_the_selection_in_every_form(tmp_path, pack, form, below):
     np.testing.assert_array_equal(sample.image[0].permute(1, 2, 0), RGB[1:353, :1216])
     np.testing.assert_array_equal(sample.depth[0, 0], np.where(METRES < 80, METRES, 0)[1:353, :1216])
     assert sample.intrinsics[0].tolist() == [[711.5, 0, 597], [0, 721.5, pytest.approx(150.3)], [0, 0, 1]]
-    assert sample.group == (DRIVE,)
+    assert sample.cluster == (DRIVE,)
 
 
 def test_a_selection_that_is_not_whole_is_refused(tmp_path):

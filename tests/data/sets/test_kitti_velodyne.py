@@ -67,7 +67,7 @@ def test_the_nearest_point_of_a_pixel_counts(tmp_path, depth, offset):
     np.testing.assert_allclose(sample.depth[0, 0], expected, rtol=1e-6)
     np.testing.assert_array_equal(sample.image[0].permute(1, 2, 0), RGB)
     assert sample.intrinsics[0].tolist() == [[700, 0, 600.5], [0, 700, 180.5], [0, 0, 1]]
-    assert sample.group == (DRIVE,)
+    assert sample.cluster == (DRIVE,)
 
 
 def test_the_crops_are_of_the_whole_frame_and_the_697_frames_complete(tmp_path, pack):

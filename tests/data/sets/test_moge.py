@@ -60,7 +60,7 @@ def test_a_benchmark_in_every_form(tmp_path, pack, form, below):
     np.testing.assert_allclose(sample.depth[0, 0], np.where(valid, depth, 0), rtol=2e-6)
     np.testing.assert_allclose(sample.intrinsics[0], [[48, 0, 30], [0, 48, 20], [0, 0, 1]], rtol=1e-6)
     np.testing.assert_array_equal(sample.segments[0, 0], np.select([LABELS == 1, LABELS == 3], [1, 2], 0))
-    assert [dataset[i].group[0] for i in range(3)] == ["room 1", "room 1", "hâll"]
+    assert [dataset[i].cluster[0] for i in range(3)] == ["room 1", "room 1", "hâll"]
 
 
 def test_the_view_of_the_benchmark_is_shown(tmp_path):

@@ -77,7 +77,8 @@ def test_pixels_and_depths_come_back_to_the_last_bit(official, position, field):
 
 def test_groups_are_the_official_scene_types(official):
     dataset = nyu(official)
-    assert [dataset[i].group[0] for i in (0, 653)] == [TYPES[0], TYPES[1448 % 3]]
+    assert [dataset[i].cluster[0] for i in (0, 653)] == ["kitchen_0004", frames.nyu_scenes()[1449]]
+    assert [dataset[i].slice[0] for i in (0, 653)] == [TYPES[0], TYPES[1448 % 3]]
 
 
 def test_eigens_crop_to_the_pixel(official):

@@ -47,7 +47,7 @@ def test_marigolds_bundle_in_every_form(tmp_path, pack, form):
     expected[45:471, 41:601] = (DEPTH.astype(np.float64) / 1000).astype(np.float32)[45:471, 41:601]
     expected[(DEPTH <= 1) | (DEPTH >= 10_000)] = 0
     np.testing.assert_array_equal(sample.depth[0, 0], expected)
-    assert sample.group == ("home_office",)
+    assert (sample.cluster, sample.slice) == ((frames.nyu_scenes()[1449],), ("home_office",))
     assert sample.intrinsics[0, 0, 0] == pytest.approx(518.8579)
 
 
@@ -58,7 +58,7 @@ def test_bts_in_every_form(tmp_path, pack, form):
     assert dataset.sample_ids[0].startswith("home_office/")
     i = dataset.sample_ids.index("kitchen/00000")
     sample = dataset[i]
-    assert sample.group == ("kitchen",)
+    assert (sample.cluster, sample.slice) == (("kitchen_0004",), ("kitchen",))
     np.testing.assert_allclose(sample.image[0, :, 0, 0].int(), [9, 99, 199], atol=3)
     expected = np.where((DEPTH > 1) & (DEPTH < 10_000), (DEPTH / 1000).astype(np.float32), 0)
     np.testing.assert_array_equal(sample.depth[0, 0], expected)

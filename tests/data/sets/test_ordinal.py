@@ -28,12 +28,12 @@ def test_da2k_in_every_form(tmp_path, pack, form, below):
     dataset = DA2K(root=pack(tmp_path / "d", form), count=None)
     assert dataset.sample_ids == ("indoor/küche 1", "aerial/0002")
     sample = dataset[0]
-    assert sample.group == ("indoor",)
+    assert sample.slice == ("indoor",)
     # +1 where point 1 is farther
     assert sample.point_pairs[0].tolist() == [[0, 1, 3, 5, -1], [2, 2, 1, 1, 1]]
     assert sample.valid[0, 0].nonzero().tolist() == [[0, 1], [1, 1], [2, 2], [3, 5]]
     assert not sample.depth.any()
-    assert dataset[1].group == ("aerial",)
+    assert dataset[1].slice == ("aerial",)
 
 
 def test_a_count_is_checked_where_it_is_given(tmp_path):

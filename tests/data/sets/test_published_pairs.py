@@ -196,15 +196,15 @@ def test_masks_annotations_and_cameras(tmp_path):
     write(tmp_path / "i", {**files, "mask_transp/lab_01.png": encoded(hole)})
     sample = kind(root=tmp_path / "i", count=1, **settings)[0]
     assert not sample.valid[0, 0, 5].any()
-    assert sample.group == ("lab",)
+    assert (sample.cluster, sample.slice) == (("",), ("lab",))
     kind, settings, files, _ = SETS["syns"]
     sample = kind(root=write(tmp_path / "s", files), count=1, **settings)[0]
     np.testing.assert_array_equal(sample.edges[0, 0], RGB[..., 0] > 99)
-    assert sample.group == ("Nature",)
+    assert (sample.cluster, sample.slice) == (("18",), ("Nature",))
     kind, settings, files, _ = SETS["tum sequences"]
     sample = kind(root=write(tmp_path / "t", files), count=1, **settings)[0]
     np.testing.assert_allclose(sample.intrinsics[0, :2, 2], [320.6, 248.1], rtol=1e-6)
-    assert sample.group == ("rgbd_dataset_freiburg3_walking_xyz",)
+    assert (sample.cluster, sample.slice) == (("rgbd_dataset_freiburg3_walking_xyz",), ("freiburg3",))
 
 
 def test_tum_people(tmp_path):
@@ -214,7 +214,7 @@ def test_tum_people(tmp_path):
     sample = dataset[0]
     np.testing.assert_array_equal(sample.image[0].permute(1, 2, 0), RGB)
     np.testing.assert_array_equal(sample.valid[0, 0], (FLOATS > 1e-8) & (FLOATS < 10))
-    assert sample.group == ("clip_1",)
+    assert sample.cluster == ("clip_1",)
     for content in (b"", b"x" * 99, hdf5(img_1=image), hdf5(img_1=image * 255, gt_depth=FLOATS)):
         write(tmp_path, {"clip_1_2.5.jpg.h5": content})
         with pytest.raises(DataError, match=r"clip_1_2\.5\.jpg\.h5: expected an HDF5 file"):
@@ -234,7 +234,7 @@ def test_virtual_kitti_in_its_two_archives(tmp_path, pack):
     expected[143:349, 43:1172] = np.where(metres < 80, metres, 0)[143:349, 43:1172]
     np.testing.assert_array_equal(sample.depth[0, 0], expected)
     np.testing.assert_allclose(sample.intrinsics[0, :2, 2], [621 - 13, 187.5 - 23])
-    assert sample.group == ("15-deg-left",)
+    assert (sample.cluster, sample.slice) == (("Scene01",), ("15-deg-left",)), "a variation shows the same places"
     (tmp_path / "test.txt").write_text(f"/data/rgb/{name.format('rgb', 'jpg')}\n")
     assert len(VirtualKITTI(**roots, **{**settings, "listing": tmp_path / "test.txt"})) == 1
     with pytest.raises(DataError, match=r"absent\.txt: expected the list"):

@@ -27,7 +27,7 @@ def test_the_bundle_in_every_form(tmp_path, pack, form):
     assert len(dataset) == 800
     assert dataset.sample_ids[1] == "scene0011_00/001200"
     sample = dataset[1]
-    assert sample.group == ("scene0011_00",)
+    assert sample.cluster == ("scene0011",), "two scans of a room are of one room"
     np.testing.assert_allclose(sample.image[0, :, 0, 0].int(), [9, 99, 199], atol=3)
     expected = np.where((DEPTH > 1) & (DEPTH < 10_000), (DEPTH / 1000).astype(np.float32), 0)
     np.testing.assert_array_equal(sample.depth[0, 0], expected)

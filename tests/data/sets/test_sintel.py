@@ -42,7 +42,7 @@ def test_frames_come_back_to_the_last_bit_in_every_form(tmp_path, pack, form, be
     np.testing.assert_array_equal(sample.image[0].permute(1, 2, 0), RGB[rendering])
     np.testing.assert_array_equal(sample.depth[0, 0], np.where(DEPTH < 72, DEPTH, 0))
     assert sample.intrinsics[0].tolist() == [[1120, 0, 512], [0, 1120, 218], [0, 0, 1]]
-    assert sample.group == ("cave_2",)
+    assert sample.cluster == ("cave_2",)
 
 
 def test_cameras_may_be_left_out(tmp_path):

@@ -46,7 +46,8 @@ def test_the_split_in_every_form(tmp_path, pack, form, depth):
         whole = values if depth == "depth_bfx" else values // 2
         expected = np.where((whole > 1) & (whole < 8000), (whole / 1000).astype(np.float32), 0)
         np.testing.assert_array_equal(sample.depth[0, 0], expected)
-    assert dataset[1].group == ("xtion",)
+    assert [one.cluster[0] for one in dataset] == ["", "a b"], "only of SUN3D's recordings the place is known"
+    assert dataset[1].slice == ("xtion",)
     assert dataset[1].intrinsics[0].tolist() == [[529.5, 0, 364.5], [0, 529.5, 264.5], [0, 0, 1]]
 
 

@@ -38,7 +38,8 @@ class Pictures(PublishedDataset):
             image=read_image(self.tree, image),
             depth=per_metre(read_stored(self.tree, depth), 1000),
             intrinsics=np.array([[f, 0, 2], [0, f, 1], [0, 0, 1]], np.float32),
-            group="größe",
+            cluster="haus 1",
+            slice="größe",
             edges=np.eye(4, 5) > 0,
             segments=np.arange(20).reshape(4, 5),
             plane_normals=np.full((2, 3), np.nan, np.float32),
@@ -71,8 +72,8 @@ def entries(cache):
 
 
 def same(left, right):
-    assert (left.sample_id, left.index, left.group, left.depth_range) == (
-        right.sample_id, right.index, right.group, right.depth_range,
+    assert (left.sample_id, left.index, left.cluster, left.slice, left.depth_range) == (
+        right.sample_id, right.index, right.cluster, right.slice, right.depth_range,
     )  # fmt: skip
     assert left.tensors().keys() == right.tensors().keys()
     for name, tensor in left.tensors().items():

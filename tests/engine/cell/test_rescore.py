@@ -61,7 +61,8 @@ def model(wavy):
 
 def columns(scored):
     """Everything of a protocol but the time it took; NaN equals NaN in `repr`."""
-    names = ("index", "sample_id", "group", "status", "valid_pixels", "scale", "shift", "input_size", "depth_pixels")
+    names = ("index", "sample_id", "cluster", "slice", "status", "valid_pixels", "scale", "shift", "input_size")
+    names = (*names, "depth_pixels")
     lists = {name: getattr(scored, name).tolist() for name in names}
     return repr(
         [lists, {name: values.tolist() for name, values in scored.errors.items()}, scored.depth_abs_rel.tolist()]
@@ -253,7 +254,7 @@ def test_values_and_camera_come_back_as_they_were(tmp_path):
     sample = Sample(
         image=torch.zeros(2, 3, 4, 5, dtype=torch.uint8), depth=torch.ones(2, 1, 4, 5),
         valid=torch.ones(2, 1, 4, 5, dtype=torch.bool), depth_range=(0.1, 9.0), sample_id=("a.b", "c/d"),
-        index=(0, 1), group=("", ""),
+        index=(0, 1), cluster=("", ""), slice=("", ""),
     )  # fmt: skip
     prediction = Prediction(values=values, space=OutputSpace.METRIC_DEPTH, input_size=(4, 5), intrinsics=camera)
     writer = PredictionWriter(tmp_path, precision="float32", about={"space": "metric_depth"})

@@ -37,7 +37,7 @@ def test_every_image_is_scored_under_every_applicable_protocol(run, outside):
     assert cell.manifest.protocols.keys() == {"metric", "median_scaled", "scale", "affine_depth", "affine_disparity"}
     assert cell.manifest.scored == dict.fromkeys(cell.manifest.protocols, 7)
     assert cell.scores["scale"].sample_id.tolist() == [f"image/{i}" for i in range(7)]
-    assert set(cell.scores["scale"].group) == {"even", "odd"}
+    assert set(cell.scores["scale"].slice) == {"even", "odd"}
     assert cell.scores["scale"].input_size[1].tolist() == [4, 6]
     assert not cell.manifest.limited
 

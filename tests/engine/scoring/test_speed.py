@@ -76,7 +76,8 @@ def sample_of(size, count=2):
     return Sample(
         image=torch.zeros(count, 3, *size, dtype=torch.uint8), depth=torch.ones(shape),
         valid=torch.ones(shape, dtype=torch.bool), depth_range=(0.1, 10.0), sample_id=tuple("abcdef"[:count]),
-        index=tuple(range(count)), group=("",) * count,
+        index=tuple(range(count)), cluster=("",) * count,
+ slice=("",) * count,
     )  # fmt: skip
 
 

@@ -23,7 +23,8 @@ def make_batch(depth, values, valid):
         depth_range=(1e-3, 200.0),
         sample_id=tuple(map(str, range(len(depth)))),
         index=tuple(range(len(depth))),
-        group=("",) * len(depth),
+        cluster=("",) * len(depth),
+        slice=("",) * len(depth),
     )
     return Prediction(values=values, space=OutputSpace.METRIC_DEPTH, input_size=(1, 1)), sample
 

@@ -95,7 +95,8 @@ def sample_of(image, intrinsics=None):
         depth_range=(0.1, 10.0),
         sample_id=tuple(f"image {i}" for i in range(b)),
         index=tuple(range(b)),
-        group=("",) * b,
+        cluster=("",) * b,
+        slice=("",) * b,
         intrinsics=intrinsics,
     )
 

@@ -20,7 +20,8 @@ def sample(name: str = "a", **changes) -> Sample:
         "depth_range": (0.1, 80.0),
         "sample_id": (name,),
         "index": (0,),
-        "group": ("",),
+        "cluster": ("",),
+        "slice": ("",),
     }
     return Sample(**{**fields, **changes})
 

@@ -41,14 +41,14 @@ def test_packing_keeps_what_is_shown_and_what_is_no_number() -> None:
 
 
 def test_a_sheet_holds_what_the_records_say_in_one_order_for_all(make_cell: Make, tmp_path: Path) -> None:
-    make_cell("good", model="good", quality=0.05, images=7, group=lambda i: "ab"[i % 2], statuses={3: "failed"})
-    make_cell("poor", model="poor", quality=0.3, images=7, group=lambda i: "ab"[i % 2])
+    make_cell("good", model="good", quality=0.05, images=7, place=lambda i: "ab"[i % 2], statuses={3: "failed"})
+    make_cell("poor", model="poor", quality=0.3, images=7, place=lambda i: "ab"[i % 2])
     found = content(tmp_path)
     assert len(found["images"]) == 1, "both protocols score the same images"
     (images,) = found["images"]
     names = inflated(images["names"]).decode().split("\n")
     assert names == [f"scene/{i:03}" for i in range(7)]
-    assert inflated(images["groups"]).decode().split("\n") == list("abababa")
+    assert inflated(images["slices"]).decode().split("\n") == list("abababa")
     assert numbers(images["pixels"], 0).tolist() == [3000] * 7
     sheet = next(sheet for sheet in found["sheets"] if sheet["protocol"] == "metric")
     assert [model["name"] for model in sheet["models"]] == ["poor", "good"], "what failed comes last"
@@ -95,6 +95,6 @@ def test_tables_kept_apart_are_told_apart(make_cell: Make, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["</script><b>", "a\nb"])
 def test_strange_names_stay_text(make_cell: Make, tmp_path: Path, name: str) -> None:
-    make_cell(group=lambda _: name)
-    groups = inflated(content(tmp_path)["images"][0]["groups"]).decode().split("\n")
+    make_cell(place=lambda _: name)
+    groups = inflated(content(tmp_path)["images"][0]["slices"]).decode().split("\n")
     assert groups == [name.replace("\n", " ")] * 5

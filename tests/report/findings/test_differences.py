@@ -62,7 +62,7 @@ def test_the_other_side_of_a_pair_is_its_mirror(make_cell):
 
 
 def test_frames_of_few_scenes_prove_less(make_cell):
-    by_scene = {"group": lambda position: f"scene {position // 6}"}
+    by_scene = {"cluster": lambda position: f"scene {position // 6}"}
     (found,) = found_in(*three(make_cell, **by_scene))
     assert found.unit == "groups"
     contest = found.contests["best", "poor"]

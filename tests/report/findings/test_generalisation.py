@@ -76,7 +76,7 @@ def test_levels_and_gaps_by_hand(cells):
 
 
 def test_kinds_of_scene_by_hand(make_cell):
-    folder = make_cell(images=20, protocols=("metric",), group=lambda i: "outdoor" if i % 4 else "indoors")
+    folder = make_cell(images=20, protocols=("metric",), place=lambda i: "outdoor" if i % 4 else "indoors")
     (found,) = found_in(folder).kinds
     values = pq.read_table(folder / "records.parquet")["metric.error.abs_rel"].to_numpy()
     outdoor = np.arange(20) % 4 > 0

@@ -20,8 +20,8 @@
     });
   };
   const lines = async (text) => new TextDecoder().decode(await inflate(text)).split("\n");
-  const unpackImages = async ({ names, groups, pixels }) =>
-    ({ names: await lines(names), groups: await lines(groups), pixels: await numbers(pixels, 0) });
+  const unpackImages = async ({ names, slices, pixels }) =>
+    ({ names: await lines(names), slices: await lines(slices), pixels: await numbers(pixels, 0) });
 
   // Figures and cards of the gallery, by data variant and image.
   const figures = new Map();
@@ -36,7 +36,7 @@
   const load = async () => {
     const sheet = sheets[sheetChoice.value], metric = sheet.metrics[metricChoice.value];
     const shared = images[sheet.images];
-    const [{ names, groups, pixels }, values, status] = await Promise.all([
+    const [{ names, slices, pixels }, values, status] = await Promise.all([
       once(shared, () => unpackImages(shared)), once(metric, () => numbers(metric.values, metric.decimals)), once(sheet, () => inflate(sheet.status)),
     ]);
     const n = names.length, models = sheet.models;
@@ -52,16 +52,16 @@
     };
     const medians = Float64Array.from({ length: n }, (_, i) => median(i));
     const figureOf = names.map((name) => figures.get(`${sheet.data}\n${name}`));
-    return { sheet, metric, models, names, groups, pixels, status, value, best, medians, figureOf, n };
+    return { sheet, metric, models, names, slices, pixels, status, value, best, medians, figureOf, n };
   };
 
   const columns = () => {
-    const { metric, models, names, groups, pixels, value, medians } = view;
+    const { metric, models, names, slices, pixels, value, medians } = view;
     const worstFirst = metric.higher ? "ascending" : "descending";
     const [a, b] = [Number(one.value), Number(two.value)];
     const list = [
       { key: "name", title: "Image", first: "ascending", of: (i) => names[i] },
-      { key: "group", title: "Group", first: "ascending", of: (i) => groups[i], hidden: groups.every((group) => group === groups[0]) },
+      { key: "slice", title: "Slice", first: "ascending", of: (i) => slices[i], hidden: slices.every((name) => name === slices[0]) },
       { key: "pixels", title: "Pixels", first: "ascending", of: (i) => pixels[i], hidden: pixels.every((count) => count === pixels[0]) },
       { key: "median", title: "Median", unit: "of ranked models", first: worstFirst, of: (i) => medians[i] },
       ...models.map((model, k) => ({ key: `model-${k}`, title: model.name, aside: model.unranked, unit: model.unranked ? "not ranked" : "", first: worstFirst, of: (i) => value(k, i), model: k })),
@@ -71,11 +71,11 @@
   };
 
   const chosen = (column) => {
-    const { names, groups, status, models, figureOf, n } = view;
+    const { names, slices, status, models, figureOf, n } = view;
     const wanted = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const lost = (i) => models.some((_, k) => status[k * n + i] > 0);
     const kept = names.map((_, i) => i).filter((i) => {
-      const text = `${names[i]} ${groups[i]}`.toLowerCase();
+      const text = `${names[i]} ${slices[i]}`.toLowerCase();
       return wanted.every((word) => text.includes(word))
         && (only.value === "all" || (only.value === "pictures" ? Boolean(figureOf[i]) : lost(i)));
     });
@@ -98,7 +98,7 @@
     const { metric, status, sheet, figureOf, n } = view;
     const figure = figureOf[i];
     if (column.key === "name") return element("th", { scope: "row" }, link(figure, view.names[i]));
-    if (column.key === "group") return element("td", { className: "group" }, view.groups[i]);
+    if (column.key === "slice") return element("td", { className: "slice" }, view.slices[i]);
     const value = column.of(i);
     if (column.key === "pixels") return element("td", {}, value.toLocaleString("en"));
     const cell = element("td", { className: column.key === "minus" ? "minus" : "" });
@@ -120,7 +120,7 @@
   const heading = (column) => {
     const button = element("button", { type: "button" }, ...breakable(column.title));
     button.dataset.key = column.key;
-    const cell = element("th", { scope: "col", className: { minus: "minus", group: "group" }[column.key] ?? "" }, button);
+    const cell = element("th", { scope: "col", className: { minus: "minus", slice: "slice" }[column.key] ?? "" }, button);
     cell.classList.toggle("aside", Boolean(column.aside));
     if (column.unit) cell.append(element("span", { className: "unit" }, column.unit));
     if (column.key === state.sort) cell.setAttribute("aria-sort", state.direction);
