@@ -16,16 +16,17 @@ CONF = Path(__file__).parents[1] / "conf"
 def main() -> int:
     """Run the command line and return its exit code."""
     loaded = LoadedModel()
+    failures: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="eval")
     def evaluate(cfg: DictConfig) -> None:
         """Run the cell of this configuration; hydra calls it once, or once per cell of a sweep."""
         from src.engine.terminal.job import run_job  # importing torch takes seconds that --help need not pay
 
-        run_job(cfg, loaded=loaded)
+        run_job(cfg, loaded=loaded, failures=failures)
 
     register_resolvers()
-    return execute(evaluate, conf=CONF, config="eval", arguments=sys.argv)
+    return execute(evaluate, conf=CONF, config="eval", arguments=sys.argv, failures=failures)
 
 
 if __name__ == "__main__":

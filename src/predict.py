@@ -12,15 +12,21 @@ from src.engine.terminal.command_line import execute
 CONF = Path(__file__).parents[1] / "conf"
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
-def predict(cfg: DictConfig) -> None:
-    """Predict with this configuration; hydra calls it once, or once per model of a sweep."""
-    from src.engine.prediction.predict import predict_and_show
-    from src.engine.terminal.job import run_job  # importing torch takes seconds that --help need not pay
+def main() -> int:
+    """Run the command line and return its exit code."""
+    failures: list[Exception] = []
 
-    run_job(cfg, predict_and_show)
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="predict")
+    def predict(cfg: DictConfig) -> None:
+        """Predict with this configuration; hydra calls it once, or once per model of a sweep."""
+        from src.engine.prediction.predict import predict_and_show
+        from src.engine.terminal.job import run_job  # importing torch takes seconds that --help need not pay
+
+        run_job(cfg, predict_and_show, failures=failures)
+
+    register_resolvers()
+    return execute(predict, conf=CONF, config="predict", arguments=sys.argv, failures=failures)
 
 
 if __name__ == "__main__":
-    register_resolvers()
-    sys.exit(execute(predict, conf=CONF, config="predict", arguments=sys.argv))
+    sys.exit(main())

@@ -1,9 +1,10 @@
 """What is asked for, with types: a configuration is read once, here, and what lies behind takes no configuration."""
 
 import dataclasses
+import difflib
 import shlex
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -11,10 +12,17 @@ from omegaconf import DictConfig, OmegaConf
 from src.core.errors import ConfigError
 from src.engine.cell.keys import FLAG, NOTHING, TEXT, key, number, one_of, read, whole
 from src.engine.cell.measurement import arithmetic, measurement, prediction, resolved
-from src.engine.cell.words import own_words
+from src.engine.cell.words import LEDGER, own_words
 from src.records.fingerprint import fingerprint
 from src.records.schema import SAVED_PRECISIONS
 from src.records.writer import dump
+
+_GROUPS: Final = (
+    *("model", "data", "protocol", "card", "trainer", "logger", "experiment", "paths", "compute", "datamodule"),
+    LEDGER.lstrip("+").rstrip("="),
+)
+"""Keys that parts are built from, or that are read by name."""
+_PATHS: Final = ("paths.data_dir", "paths.output_dir")  # read by some choices, and by hydra
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +127,7 @@ def read_cell_request(cfg: DictConfig) -> CellRequest:
         ConfigError: if a key is missing or has a value that it cannot have, in one line.
     """
     values = plain(cfg)
+    refuse_unread(cfg, (Measurement, Images, Running), groups=_GROUPS)
     card = values.get("card") or {}
     request = CellRequest(
         measured=read_measurement(cfg, values),
@@ -129,6 +138,29 @@ def read_cell_request(cfg: DictConfig) -> CellRequest:
     )
     _refuse_infinity(request.measured)
     return request
+
+
+def refuse_unread(cfg: DictConfig, kinds: Sequence[type], *, groups: Sequence[str]) -> None:
+    """Refuse a key of the configuration, or of its paths, that nothing reads.
+
+    Args:
+        cfg: the composed configuration.
+        kinds: settings classes whose fields are read.
+        groups: other keys that are read.
+
+    Raises:
+        ConfigError: names the key, and those that are alike.
+    """
+    known = {field.name for kind in kinds for field in dataclasses.fields(kind)} | set(groups)
+    written = str(OmegaConf.to_container(cfg, resolve=False))  # what is interpolated is read
+    paths = [f"paths.{key}" for key in cfg.get("paths", {})]
+    keys = [*(str(key) for key in cfg if key not in known), *paths]
+    unread = [key for key in keys if f"${{{key}" not in written and key not in _PATHS]
+    if unread:
+        alike = difflib.get_close_matches(unread[0], [*known, *_PATHS], n=3)
+        meant = f"; did you mean {' or '.join(alike)}?" if alike else ""
+        msg = f"{unread[0]}: expected a key that something reads, got one that nothing does{meant}"
+        raise ConfigError(msg)
 
 
 def read_measurement(cfg: DictConfig, values: Mapping[str, Any]) -> Measurement:

@@ -5,7 +5,7 @@ import dataclasses
 from omegaconf import DictConfig
 
 from src.engine.cell.keys import FLAG, NOTHING, TEXT, key, number, numbers, one_of, read, some_of, whole
-from src.engine.cell.request import Measurement, plain, read_measurement
+from src.engine.cell.request import Measurement, plain, read_measurement, refuse_unread
 from src.engine.prediction.map_files import FORMATS
 
 
@@ -48,6 +48,7 @@ def read_prediction_request(cfg: DictConfig) -> PredictionRequest:
         ConfigError: if a key is missing or has a value that it cannot have, in one line.
     """
     values = plain(cfg)
+    refuse_unread(cfg, (Measurement, Writing), groups=("model", "trainer", "paths", "compute", "datamodule"))
     return PredictionRequest(
         measured=read_measurement(cfg, values),
         run=read(Writing, values),

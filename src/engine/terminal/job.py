@@ -11,8 +11,10 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from src.core.errors import ConfigError
 from src.engine.cell.build import Builder
 from src.engine.cell.loaded import LoadedModel
 from src.engine.cell.lock import is_held
@@ -39,6 +41,7 @@ def run_job(
     task: Callable[[DictConfig, Path], None] | None = None,
     *,
     loaded: LoadedModel | None = None,
+    failures: list[Exception] | None = None,
 ) -> None:
     """Run one job, which is a cell unless said otherwise.
 
@@ -46,19 +49,30 @@ def run_job(
         cfg: the composed configuration.
         task: what to run in place of a cell, given the configuration and the job's folder; shows its own result.
         loaded: keeps the model of a cell for the next one, if given.
+        failures: takes what a single run failed of in place of raising it, if given: hydra writes all overrides before
+            an error that passes through it.
 
     Raises:
         ConfigError: if the configuration holds a key; nothing was run.
         Exception: what the cell raised, in a single run. In a sweep the ledger is told instead, and the exit code of
             the whole command follows from it.
     """
-    refuse_secrets(cfg)
     job = HydraConfig.get()
     run = task or partial(_run_and_show, loaded=loaded or LoadedModel())
     folder = Path(job.runtime.output_dir)
     if job.mode == RunMode.RUN:
-        run(cfg, folder)
+        try:
+            refuse_secrets(cfg)
+            run(cfg, folder)
+        except Exception as error:
+            if failures is None:
+                raise
+            said = (
+                explain(error) if isinstance(error, OmegaConfBaseException) else None
+            )  # while hydra knows the choices
+            failures.append(ConfigError(said) if said else error)
         return
+    refuse_secrets(cfg)
     ledger = Path(cfg.sweep_ledger)
     if "joblib" in job.launcher._target_:  # other launchers run one cell at a time, or give each job its devices
         take_device(ledger)
@@ -95,9 +109,20 @@ def _note_end(folder: Path, error: BaseException) -> None:
             )
 
 
+def _remove_if_empty(folder: Path) -> None:
+    """Remove the folder that hydra has made for a cell that is not run, and those above that hold nothing else."""
+    for place in (folder, folder.parent, folder.parent.parent):
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
 def _run_and_show(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> None:
     try:
         request = read_cell_request(cfg)
+    except (ConfigError, OmegaConfBaseException):
+        _remove_if_empty(folder)
+        raise
+    try:
         cell = run_cell(request, Builder(cfg), folder, loaded)
     except BaseException as error:
         loaded.drop()

@@ -92,6 +92,28 @@ def test_the_defaults_and_every_kind_of_value_are_read():
     assert request.measured.data == ""
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("+resoluton=384", r"^resoluton: expected a key that something reads, .+; did you mean resolution\?$"),
+        (
+            "+paths.data_dri=/x",
+            r"^paths\.data_dri: expected a key that something reads, .+did you mean paths\.data_dir",
+        ),
+        ("+whatever=1", r"^whatever: expected a key that something reads, got one that nothing does"),
+    ],
+)
+def test_a_key_that_nothing_reads_is_refused_with_what_is_alike(word, message):
+    with pytest.raises(ConfigError, match=message):
+        cell(word)
+    with pytest.raises(ConfigError, match=message):
+        prediction(word)
+
+
+def test_a_key_that_an_interpolation_reads_is_read():
+    assert cell("+root=/fast", "cache=${root}/decoded").run.cache == "/fast/decoded"
+
+
 def test_a_key_that_was_removed_is_missed():
     with pytest.raises(ConfigError, match=r"^panels: expected a whole number >= 0, got nothing; type panels=4, say$"):
         cell("~panels")

@@ -95,6 +95,30 @@ def sweep_table(stdout: str) -> str:
     return stdout[stdout.index("cells of this sweep") :]
 
 
+def test_a_wrong_value_leaves_nothing_behind_and_says_one_line(command, tmp_path):
+    done = command("model=ramp", "data=sample", "limit=1.5")
+
+    assert done.returncode == 1
+    assert done.stderr == "error: limit: expected null or a whole number >= 1, got 1.5; type limit=100, say\n"
+    assert not list((tmp_path / "outputs").rglob("*"))
+
+
+def test_a_key_that_is_not_set_is_named_as_typed_with_what_it_means(command):
+    done = command("model=ramp", "data=folder", "data.images=x", "data.depth=y")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: data.depth_scale is not set (metres per stored unit: 1 for metres, 0.001")
+    assert done.stderr.endswith("type data.depth_scale=<value>\n")
+
+
+def test_options_between_overrides_are_taken(command, tmp_path):
+    done = command("model=ramp", "-m", "data=sample", "protocol=[midas]", "limit=1")
+
+    assert done.returncode == 0, done.stderr
+    assert "1 done, 0 failed" in done.stdout
+    assert list(tmp_path.glob("outputs/ramp/sample/*/manifest.json"))
+
+
 @pytest.mark.slow
 def test_one_failing_cell_does_not_stop_the_sweep(command, outside, tmp_path):
     done = command(
