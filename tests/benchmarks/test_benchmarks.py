@@ -65,7 +65,7 @@ def test_the_table_of_a_gpu_has_all_its_parts(figures, capsys):
     assert len(found["scoring"]) == 2 * len(CASES)
     assert [row["way"] for row in found["arithmetic"]] == ["float32", "bfloat16", "as graphs"]
     speed = found["full_speed"]
-    assert speed["limit"] == min(("network alone", "loader alone"), key=speed.get)
+    assert speed["limit"] in ("network alone", "loader alone", "neither: what lies around them")
     assert f"limit: {speed['limit']}" in shown
 
 
