@@ -1,6 +1,6 @@
 """What a GPU makes of everything here, in minutes: one table of whole runs, and what lies behind it.
 
-    python -m tests.benchmarks.gpu [--output gpu.json] [--workers 14] [--small] [--device cpu]
+    python -m tests.benchmarks.gpu [--output gpu.json] [--workers 8] [--small] [--device cpu]
 
 Weights are random and of the true size, pictures 480x640. The first table is that of `loop`: per image, the network's
 own calls (floor), `src.eval` from picture files to records (loop), and the plain library one by one. Then scoring,
@@ -57,15 +57,15 @@ ROWS: Mapping[str, Sequence[int]] = {
 }
 """Model and batches."""
 IN_EVERY_ARITHMETIC = ("depth_anything_v2_small", "depth_anything_v2_large")
-PRECISIONS = ("float32", "tf32_convolutions", "tf32", "bfloat16")
-"""And the last one once more, replayed as a graph."""
+FULL = ("float32", "tf32_convolutions", "tf32")
+HALF = ("bfloat16", "bfloat16, as graphs")
 AT_FULL_SPEED = ("depth_anything_v2_small", 16)
 PICTURES = 512
 
 
 def loops(spec: str, batches: Sequence[int], options: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
     """Time whole runs of one model; a row for every batch."""
-    steps = 3 if options.small else 5 if spec.startswith("marigold") else 12
+    steps = 3 if options.small else 5 if spec.startswith("marigold") else 10
     rows = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -152,20 +152,18 @@ def repeated(scored: Callable[..., object], prediction: Prediction, sample: Samp
 
 def arithmetic(spec: str, options: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
     """Time the network alone in every arithmetic, milliseconds an image."""
-    rows = []
-    for precision in PRECISIONS if device.type == "cuda" else ("float32", "bfloat16"):
+    rows: list[dict[str, Any]] = []
+    for precisions, own in ((FULL if device.type == "cuda" else FULL[:1], []), (HALF, ["precision=bfloat16"])):
         with tempfile.TemporaryDirectory() as place:
-            own = [f"precision={precision}"] if precision == "bfloat16" else []
             model = load_model([*words_of(spec, small=options.small), *own], device, Path(place))
-        make_repeatable(precision, device)
         images = torch.randint(0, 256, (8, 3, *options.size), dtype=torch.uint8, device=device)
         floors = {batch: Floor(model, images[:batch], 3 if options.small else 10) for batch in (1, 8)}
-        ways = {precision: kernel_by_kernel, "as graphs": contextlib.nullcontext}
-        for way, within in ways.items() if precision == "bfloat16" else [(precision, kernel_by_kernel)]:
-            with within():
+        for precision in precisions:
+            make_repeatable(precision.partition(",")[0], device)
+            with contextlib.nullcontext() if precision.endswith("graphs") else kernel_by_kernel():
                 times = {batch: 1e3 * min(floor() for _ in range(3)) for batch, floor in floors.items()}
-            rows.append({"model": spec, "precision": precision, "way": way, "milliseconds": times})
-            print(f"{spec:28}{way:20}" + "".join(f"{value:10.2f}" for value in times.values()), flush=True)
+            rows.append({"model": spec, "precision": precision, "milliseconds": times})
+            print(f"{spec:28}{precision:20}" + "".join(f"{value:10.2f}" for value in times.values()), flush=True)
         make_repeatable("float32", device)
         del model, floors
         free(device)
@@ -220,7 +218,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path)
     parser.add_argument("--device", default="cuda", choices=("cpu", "cuda"))
-    parser.add_argument("--workers", type=int, default=14)
+    parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--models", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="MODEL")
     parser.add_argument("--small", action="store_true", help="tiny networks and pictures: shows that it works")

