@@ -1,6 +1,8 @@
 """DepthDataModule: serves one data set to the trainer, each image exactly once across processes."""
 
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from src.core.batch import Batch
 from src.core.errors import ConfigError, DataError
+from src.core.parent import watch_parent
 from src.core.sample import Sample
 from src.data.base import DepthDataset
 from src.data.corruption.dataset import CorruptedDataset
@@ -139,6 +142,7 @@ class DepthDataModule(LightningDataModule):
             collate_fn=_as_it_is,
             multiprocessing_context=_start_method() if self.num_workers else None,
             pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_leave_signals_to_parent if self.num_workers else None,
         )
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -161,6 +165,16 @@ def _one_by_one(_images: int) -> int:
 
 def _as_it_is(batch: Any) -> Any:
     return batch  # the default would look for tensors in it to stack
+
+
+def _leave_signals_to_parent(_worker: int) -> None:
+    """Have a process that decodes ignore what asks to stop, and end with its parent.
+
+    A scheduler tells all processes of a group at once, and the parent then wants the batch it is in the middle of.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    watch_parent(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def _start_method() -> str:

@@ -10,6 +10,7 @@ from src.core.errors import ConfigError
 from src.engine.process import advice
 from src.engine.process.allocation import keep_freed_memory
 from src.engine.process.environment import make_repeatable, quieten
+from src.engine.process.family import follow_parent
 from src.engine.process.interrupt import Interrupt
 from src.engine.process.processes import Others
 
@@ -50,6 +51,8 @@ class Session(Callback):
         Raises:
             ConfigError: if they were given different command lines.
         """
+        if trainer.global_rank > 0:
+            follow_parent()
         agreed = trainer.strategy.broadcast(self.fingerprint)
         if agreed != self.fingerprint:
             msg = (

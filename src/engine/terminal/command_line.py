@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from src.engine.cell.words import LEDGER
+from src.engine.process.family import on_signals
 from src.engine.process.interrupt import EXIT_CODE, Interrupted
 from src.engine.terminal import sweep
 from src.engine.terminal.arguments import MULTIRUN, check, in_order
@@ -51,20 +52,30 @@ def execute(
 def _sweep(run: Callable[[], None], conf: Path, arguments: list[str]) -> int:
     folder = _output_folder(arguments) / ".sweeps"
     ledger = folder / f"{uuid.uuid4().hex}.jsonl"
-    outcomes: Sequence[sweep.CellOutcome] = ()
+    stop_file, outcomes = sweep.stop_file(ledger), list[sweep.CellOutcome]()
 
     def start() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         run()
 
+    def stop() -> None:
+        """Tell the cells that run beside this process, which waits for them."""
+        if folder.is_dir():
+            stop_file.touch()
+
     _prepare(arguments, ledger)
+    give_back = on_signals(stop) if "hydra/launcher=joblib" in arguments else None
     try:
         code = _guard(start, conf)
+        code = EXIT_CODE if stop_file.exists() else code
     finally:
+        if give_back is not None:
+            give_back()
         outcomes = sweep.read(ledger)
         if outcomes:
             sweep.print_outcomes(outcomes, Console())
         ledger.unlink(missing_ok=True)
+        stop_file.unlink(missing_ok=True)
         for slot in folder.glob(f"{ledger.stem}.slot*"):  # see device_slot
             slot.unlink(missing_ok=True)
     return max(code, int(any(outcome.status == "failed" for outcome in outcomes)))

@@ -23,6 +23,7 @@ from src.engine.cell.run import run_cell
 from src.engine.cell.words import own_words
 from src.engine.process.device_slot import take_device
 from src.engine.process.environment import is_first_process
+from src.engine.process.family import follow_parent, refuse_company
 from src.engine.process.interrupt import EXIT_CODE, Interrupted
 from src.engine.scoring.stages import print_profile
 from src.engine.terminal import sweep
@@ -62,25 +63,29 @@ def run_job(
     folder = Path(job.runtime.output_dir)
     if job.mode == RunMode.RUN:
         try:
-            refuse_secrets(cfg)
+            _refuse(cfg, folder)
             run(cfg, folder)
         except Exception as error:
             if failures is None:
                 raise
-            said = (
-                explain(error) if isinstance(error, OmegaConfBaseException) else None
-            )  # while hydra knows the choices
+            # while hydra knows the choices that its errors are about
+            said = explain(error) if isinstance(error, OmegaConfBaseException) else None
             failures.append(ConfigError(said) if said else error)
         return
-    refuse_secrets(cfg)
+    _refuse(cfg, folder)
     ledger = Path(cfg.sweep_ledger)
     if "joblib" in job.launcher._target_:  # other launchers run one cell at a time, or give each job its devices
         take_device(ledger)
+        if sweep.stop_file(ledger).exists():
+            return
+        follow_parent(sweep.stop_file(ledger))
     try:
         run(cfg, folder)
         status, detail = "done", os.path.relpath(folder)
     except Interrupted as error:
         log.error("%s: %s", folder, error)  # meant for the user
+        if sweep.stop_file(ledger).exists():
+            return  # the command knows; what ends here any sooner would take the cells beside it along
         # hydra would take an exception for the failure of this cell and start the next
         raise SystemExit(EXIT_CODE) from error
     except Exception as error:
@@ -107,6 +112,20 @@ def _note_end(folder: Path, error: BaseException) -> None:
                 reason=reason,
                 command=shlex.join(own_words(HydraConfig.get().overrides.task)),
             )
+
+
+def _refuse(cfg: DictConfig, folder: Path) -> None:
+    """Refuse what must not run at all, and leave no folder for it.
+
+    Raises:
+        ConfigError: if the configuration holds a key, or is for one process where several were started.
+    """
+    try:
+        refuse_secrets(cfg)
+        refuse_company(cfg.trainer.devices, cfg.trainer.num_nodes, cfg.trainer.strategy)
+    except ConfigError:
+        _remove_if_empty(folder)
+        raise
 
 
 def _remove_if_empty(folder: Path) -> None:

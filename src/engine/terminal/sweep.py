@@ -31,6 +31,11 @@ class CellOutcome:
     detail: str
 
 
+def stop_file(ledger: Path) -> Path:
+    """Where a sweep says to the processes of its cells that they are to stop."""
+    return ledger.with_suffix(".stop")
+
+
 def report(ledger: Path, outcome: CellOutcome) -> None:
     """Append one line; a single small write, so that cells of parallel processes do not mix."""
     with ledger.open("a", encoding="utf-8") as file:
