@@ -117,7 +117,7 @@ def scoring(options: argparse.Namespace, device: torch.device) -> list[dict[str,
         sample = Sample(
             image=torch.zeros(batch, 3, *options.size, dtype=torch.uint8), depth=torch.where(valid, depth, 0.0),
             valid=valid, depth_range=RANGE, sample_id=tuple("abc"[:batch]), index=tuple(range(batch)),
-            group=("",) * batch,
+            cluster=("",) * batch, slice=("",) * batch,
         ).to(device)  # fmt: skip
         prediction = Prediction(values=(depth**0.9).to(device), space=OutputSpace.METRIC_DEPTH, input_size=(1, 1))
         for case in CASES:
