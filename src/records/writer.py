@@ -181,19 +181,27 @@ def read_kept(folder: Path) -> dict[str, Scored]:
 
 
 def clear(folder: Path, *, others: Sequence[str] = (schema.PANELS_FOLDER,)) -> None:
-    """Remove everything an earlier run of this cell wrote into its folder, the manifest first.
+    """Remove everything an earlier run of this cell wrote into its folder.
+
+    What must not survive goes first: the manifest, which says that the cell is complete, then the records, and last
+    what says of which files and of which model they are. Killed in between, the next run finds that and clears again.
 
     Args:
         folder: of the cell.
         others: names of folders in it that go too.
     """
     (folder / schema.MANIFEST_FILE).unlink(missing_ok=True)
-    files = (schema.SUMMARY_FILE, schema.CONFIG_FILE, schema.CONTENT_FILE, schema.PROFILE_FILE, schema.TRACE_FILE)
-    for pattern in ("status.json", *files, "records.*", "*.part"):
-        for path in folder.glob(pattern):
-            path.unlink()
+    _remove(folder, ("records.*", "*.part"))
     for name in others:
         shutil.rmtree(folder / name, ignore_errors=True)
+    files = (schema.SUMMARY_FILE, schema.PROFILE_FILE, schema.TRACE_FILE)
+    _remove(folder, (*files, schema.CONFIG_FILE, schema.CONTENT_FILE, "status.json"))
+
+
+def _remove(folder: Path, patterns: Sequence[str]) -> None:
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            path.unlink()
 
 
 def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Sequence[str]) -> dict[str, Scored]:
@@ -220,9 +228,12 @@ def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Seq
     if scores.keys() != set(protocols) or not all(_is_exactly(scored, names) for scored in scores.values()):
         raise RecordsError(_mismatch(folder, scores, expected, protocols))
     write_table(folder / schema.RECORDS_FILE, scores)
-    for file in (kept_file(folder), *logs):
-        file.unlink(missing_ok=True)
     return scores
+
+
+def discard_logs(folder: Path) -> None:
+    """Remove what `merge` has joined; after the manifest, since without one the logs are all that is gone on from."""
+    _remove(folder, (kept_file(folder).name, "records.rank*.jsonl"))
 
 
 def _is_exactly(scored: Scored, names: Shaped[np.ndarray, " n"]) -> bool:

@@ -15,6 +15,7 @@ from src.records.table import read_table, to_records
 from src.records.writer import (
     RecordWriter,
     clear,
+    discard_logs,
     kept_file,
     merge,
     rank_file,
@@ -41,6 +42,8 @@ def test_shards_are_joined_in_order_of_image_and_protocol(tmp_path, record):
     assert list(merged) == ["b", "a"]
     assert all(scored.sample_id.tolist() == NAMES for scored in merged.values())
     assert list(to_records(read_table(tmp_path / schema.RECORDS_FILE))) == list(to_records(merged))
+    assert rank_file(tmp_path, 0).exists()  # until the manifest is there
+    discard_logs(tmp_path)
     assert not rank_file(tmp_path, 0).exists()
 
 

@@ -15,7 +15,7 @@ from src.engine.scoring.panels import PanelWriter
 from src.records.aggregate import summarise
 from src.records.reader import Cell
 from src.records.schema import CONTENT_FILE, PROFILE_FILE, SUMMARY_FILE
-from src.records.writer import merge, write_json, write_manifest
+from src.records.writer import discard_logs, merge, write_json, write_manifest
 
 
 def close_cell(
@@ -57,6 +57,7 @@ def close_cell(
     if request.run.profile:
         write_json(folder / PROFILE_FILE, [report["profile"] for report in reports])
     write_manifest(folder, manifest)
+    discard_logs(folder)
     (folder / CONTENT_FILE).unlink(missing_ok=True)  # the manifest has what it comes to
     return Cell(folder=folder, manifest=manifest, scores=scores)
 

@@ -77,6 +77,23 @@ def in_default_arithmetic(measured: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say in which settings two resolved measurements differ, key by key.
+
+    >>> differences({"model": {"steps": 1}, "seed": 0}, {"model": {"steps": 4}, "seed": 0})
+    ['model.steps: 1 -> 4']
+    """
+    then, here = _flat(before), _flat(now)
+    return [f"{key}: {then.get(key)} -> {here.get(key)}" for key in then | here if then.get(key) != here.get(key)]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
 def _plain(node: Any) -> Any:
     return OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node._value()
 

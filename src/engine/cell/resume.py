@@ -5,15 +5,44 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from src.core.errors import ConfigError
 from src.engine.cell.content import Content, changed_images
-from src.engine.cell.request import Running
+from src.engine.cell.measurement import differences
+from src.engine.cell.request import Measurement, Running
 from src.engine.scoring.saved_predictions import FOLDER, is_whole
+from src.records.reader import is_complete, read_manifest
 from src.records.schema import CONTENT_FILE, PANELS_FOLDER
 from src.records.status import noted
 from src.records.table import Scored
 from src.records.writer import clear, recover, write_json
 
 log = logging.getLogger(__name__)
+
+
+def refuse_foreign(measured: Measurement, folder: Path) -> None:
+    """Make sure that a folder is not another measurement's; hydra.run.dir may name any.
+
+    Args:
+        measured: what is to be measured.
+        folder: of the cell.
+
+    Raises:
+        ConfigError: if it holds results, finished or not, of another measurement; says where they differ.
+    """
+    if is_complete(folder):
+        manifest = read_manifest(folder)
+        owner, before = manifest.fingerprint, manifest.config
+    else:
+        noted_there = noted(folder)
+        owner, before = noted_there.get("fingerprint", ""), noted_there.get("measured", {})
+    if owner in ("", measured.fingerprint):
+        return
+    found = "; ".join(differences(before, measured.resolved)[:5]) or f"{owner} -> {measured.fingerprint}"
+    msg = (
+        f"{folder} holds results of another measurement ({found}), and a folder belongs to one: name another, or leave "
+        "hydra.run.dir and hydra.sweep out, which make one for each measurement"
+    )
+    raise ConfigError(msg)
 
 
 def resume(

@@ -13,7 +13,7 @@ from src.engine.cell.loaded import LoadedModel
 from src.engine.cell.lock import sole_writer
 from src.engine.cell.plan import Plan, make_plan
 from src.engine.cell.request import CellRequest, Running
-from src.engine.cell.resume import resume
+from src.engine.cell.resume import refuse_foreign, resume
 from src.engine.process.environment import is_first_process, quieten
 from src.records.reader import Cell, is_complete, read_cell
 from src.records.schema import CONFIG_FILE
@@ -39,6 +39,7 @@ def run_cell(request: CellRequest, build: Builder, folder: Path, loaded: LoadedM
         LeadlineError: for everything the user can mend.
     """
     is_first, run = is_first_process(), request.run
+    refuse_foreign(request.measured, folder)
     if is_complete(folder) and not run.force:
         return _finished(run, build, folder) if is_first else None
     started = now()
@@ -48,6 +49,7 @@ def run_cell(request: CellRequest, build: Builder, folder: Path, loaded: LoadedM
         plan.predict()
         return None
     with sole_writer(folder, wait=run.wait) as lock, build.logger() as logger:
+        refuse_foreign(request.measured, folder)
         if is_complete(folder) and not run.force:  # by the process that was waited for
             return _finished(run, build, folder)
         kept, content = _open(request, build, folder, plan)
@@ -75,6 +77,8 @@ def _open(
         folder,
         state="running",
         command=request.command,
+        fingerprint=request.measured.fingerprint,
+        measured=request.measured.resolved,
         expected=len(plan.sample_ids),
         protocols=len(plan.protocols),
         started=time.time(),

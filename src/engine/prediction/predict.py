@@ -6,7 +6,6 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import RichProgressBar
@@ -17,6 +16,7 @@ from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace
 from src.engine.cell.build import Builder
 from src.engine.cell.lock import sole_writer
+from src.engine.cell.measurement import differences
 from src.engine.cell.plan import refuse_relaunch_in_sweep
 from src.engine.prediction.map_files import FORMATS
 from src.engine.prediction.map_writer import MapWriter, Written, is_current, read_written
@@ -117,11 +117,7 @@ def _stamp(request: PredictionRequest, folder: Path, space: OutputSpace) -> None
             shutil.rmtree(folder / name, ignore_errors=True)
         path.unlink()
     if path.is_file():
-        before = _flat(json.loads(path.read_text(encoding="utf-8"))["settings"])
-        now = _flat(settings)
-        changed = [
-            f"{key}: {before.get(key)} -> {now.get(key)}" for key in before | now if before.get(key) != now.get(key)
-        ]
+        changed = differences(json.loads(path.read_text(encoding="utf-8"))["settings"], settings)
         if changed:
             msg = (
                 f"{folder} holds predictions of other settings ({'; '.join(changed[:5])}); choose another output=, or "
@@ -139,14 +135,6 @@ def _stamp(request: PredictionRequest, folder: Path, space: OutputSpace) -> None
             "versions": versions(),
         },
     )
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        nested = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return flat
 
 
 def predict_and_show(cfg: DictConfig, folder: Path) -> None:

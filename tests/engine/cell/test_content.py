@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -157,3 +157,28 @@ def test_a_file_of_many_images_is_marked_once(monkeypatch, tmp_path):
     assert list(found["data"]) == [name for name, _ in images]
     assert len(set(found["data"].values())) == 1
     assert marked == [tmp_path / "all.zip"]
+
+
+class Plain(LightningModule):
+    def files(self, names):
+        return None
+
+
+def test_weights_that_were_trained_anew_in_one_tensor_are_another_model(tmp_path):
+    file = tmp_path / "model.bin"
+    weights = bytearray(os.urandom(1 << 20))
+    file.write_bytes(weights)
+    build, module = Builder(OmegaConf.create({"model": {"weights": str(file)}})), LightningDataModule()
+    module.sample_ids, module.files = (), lambda: iter(())
+    before = content.content_of(build, module, Plain())
+    weights[333_333] ^= 1  # in no block that a sample of the file would look at
+    file.write_bytes(weights)
+    assert content.content_of(build, module, Plain())["model"] != before["model"]
+
+
+def test_an_edit_in_the_middle_of_a_file_of_ordinary_size_is_seen(tmp_path):
+    file = tmp_path / "depth.npy"
+    file.write_bytes(bytes(60_000))
+    before = content._mark(file)
+    file.write_bytes(bytes(30_000) + b"1" + bytes(29_999))
+    assert content._mark(file) != before
