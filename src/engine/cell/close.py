@@ -11,7 +11,7 @@ from src.engine.cell.manifest import build_manifest, collect_reports
 from src.engine.cell.plan import Plan
 from src.engine.cell.request import CellRequest
 from src.engine.cell.rescore import Replay
-from src.engine.scoring.panels import PanelWriter
+from src.engine.scoring.panels import PanelWriter, judge
 from src.records.aggregate import summarise
 from src.records.reader import Cell
 from src.records.schema import CONTENT_FILE, PROFILE_FILE, SUMMARY_FILE
@@ -52,7 +52,7 @@ def close_cell(
     )
     if isinstance(plan.model, Replay):
         manifest = plan.model.credit(manifest)
-    PanelWriter(folder, count=request.run.panels, total=len(plan.sample_ids)).close(plan.scoring.judge(scores))
+    PanelWriter(folder, count=request.run.panels, total=len(plan.sample_ids)).close(judge(plan.protocols, scores))
     write_json(folder / SUMMARY_FILE, summary)
     if request.run.profile:
         write_json(folder / PROFILE_FILE, [report["profile"] for report in reports])

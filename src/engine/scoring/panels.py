@@ -11,16 +11,26 @@ from torch import Tensor
 from src.core.aligned import Aligned
 from src.core.sample import Sample
 from src.engine.scoring.gallery import Gallery
+from src.protocol.evaluation import EvalProtocol
 from src.records.schema import PANELS_FOLDER
 from src.records.table import Scored
 
 _LONGER_SIDE = 480
 
 
-def judge(scored: Scored, *, metric: str, higher_is_better: bool) -> dict[int, float]:
-    """Return how bad each image is by one metric, larger for worse: infinite if failed, NaN if nothing is known."""
-    errors = scored.errors[metric]
-    bad = np.where(scored.status == "failed", np.inf, -errors if higher_is_better else errors)
+def judge(protocols: Mapping[str, EvalProtocol], scores: Mapping[str, Scored]) -> dict[int, float]:
+    """Return how bad each image is by the first metric of the first protocol, by its index.
+
+    Larger for worse: infinite if failed, NaN if nothing is known.
+
+    Args:
+        protocols: by name.
+        scores: by protocol.
+    """
+    name, protocol = next(iter(protocols.items()))
+    metric, scored = protocol.metrics[0], scores[name]
+    errors = scored.errors[metric.name]
+    bad = np.where(scored.status == "failed", np.inf, -errors if metric.higher_is_better else errors)
     return dict(zip(scored.index.tolist(), bad.tolist(), strict=True))
 
 

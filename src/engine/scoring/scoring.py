@@ -10,21 +10,20 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from src.core.aligned import Aligned
 from src.core.batch import Batch
 from src.core.prediction import Prediction
 from src.core.sample import Sample
 from src.engine.process.clock import Lap
 from src.engine.scoring.deferred import Copied, Deferred, batches_ahead, beside
+from src.engine.scoring.keeping import Keeping
 from src.engine.scoring.meter import Meter
 from src.engine.scoring.panels import PanelWriter, judge
 from src.engine.scoring.replayed import Result, replayed_scoring, score
 from src.engine.scoring.report import provenance_of, rank_report
-from src.engine.scoring.rows import scored_rows, skipped_rows
 from src.engine.scoring.saved_predictions import PredictionWriter
 from src.protocol.aggregation import ProtocolMetric
 from src.protocol.evaluation import EvalProtocol
-from src.records.table import Scored, from_records
+from src.records.table import Scored
 from src.records.writer import RecordWriter, finite, write_json
 
 log = logging.getLogger(__name__)
@@ -87,8 +86,7 @@ class ScoringCallback(Callback):
         self._ahead = 0
         self._score: Callable[[Prediction, Sample], Result] = partial(score, self.protocols)
         self._device = torch.device("cpu")
-        self._writer: RecordWriter | None = None
-        self._panels: PanelWriter | None = None
+        self._keeping: Keeping | None = None
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open this process's file of records."""
@@ -96,11 +94,17 @@ class ScoringCallback(Callback):
         pl_module.halved = 0  # type: ignore[assignment]  # counts those of this cell
         if self.predictions is not None and trainer.is_global_zero:
             self.predictions.open(provenance_of(pl_module))
-        self._writer = RecordWriter(self.folder, trainer.global_rank, seconds=self.sync_seconds)
         total = len(trainer.datamodule.sample_ids)  # type: ignore[attr-defined]
-        self._panels = PanelWriter(self.folder, count=self.panels, total=total)
+        panels = PanelWriter(self.folder, count=self.panels, total=total)
         if self.kept:
-            self._panels.resume(self.judge(self.kept))
+            panels.resume(judge(self.protocols, self.kept))
+        self._keeping = Keeping(
+            protocols=self.protocols,
+            records=RecordWriter(self.folder, trainer.global_rank, seconds=self.sync_seconds),
+            panels=panels,
+            predictions=self.predictions,
+            meter=self.meter,
+        )
         for name, metric in self._metrics.items():
             metric.to(self._device)
             if trainer.is_global_zero and name in self.kept:
@@ -139,7 +143,7 @@ class ScoringCallback(Callback):
 
     def _finish(self, launched: Launched) -> None:
         """Put what a batch has given on disk."""
-        assert self._writer is not None  # noqa: S101  # opened in on_predict_start
+        assert self._keeping is not None  # noqa: S101  # opened in on_predict_start
         batch = launched.batch
         seconds = launched.lap.seconds()
         each = seconds / max(sum(len(sample) for sample in batch), 1)  # a process may have one empty batch
@@ -147,33 +151,9 @@ class ScoringCallback(Callback):
             timed = [self.seconds.get(name, each) for name in sample.sample_id]
             values = columns.read()
             with beside(self._device):
-                self._keep(sample, prediction, values, timed)
-        self.meter.enter("records")
-        self._writer.write(row for image in batch.unreadable for row in skipped_rows(self.protocols, image))
+                self._keeping.keep(sample, prediction, values, timed)
+        self._keeping.skip(batch.unreadable)
         self.meter.finished(batch, seconds)
-
-    def _keep(self, sample: Sample, prediction: Prediction, columns: torch.Tensor, seconds: list[float]) -> None:
-        assert self._writer is not None  # noqa: S101  # opened in on_predict_start
-        assert self._panels is not None  # noqa: S101  # likewise
-        self.meter.enter("records")
-        rows = scored_rows(self.protocols, sample, prediction, columns, seconds)
-        if self.predictions is not None:  # before the records, which say that the image is done
-            self.predictions.write(sample, prediction)
-        self.meter.enter("panels")
-        self._panels.offer(sample, self.judge(from_records(rows)), partial(self._align, prediction, sample))
-        self.meter.enter("records")
-        self._writer.write(rows)
-        self.meter.enter("panels")
-        self._panels.settle()
-
-    def judge(self, scores: Mapping[str, Scored]) -> dict[int, float]:
-        """Return how bad images are by the first metric of the first protocol: index -> value, larger for worse."""
-        name, protocol = next(iter(self.protocols.items()))
-        metric = protocol.metrics[0]
-        return judge(scores[name], metric=metric.name, higher_is_better=bool(metric.higher_is_better))
-
-    def _align(self, prediction: Prediction, sample: Sample) -> dict[str, Aligned]:
-        return {name: protocol.align(prediction, sample) for name, protocol in self.protocols.items()}
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what is left, close the file and leave this process's report."""
@@ -198,9 +178,8 @@ class ScoringCallback(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Keep what was scored so far, the batch that is still to be read too, if it can be read and written."""
         try:
-            if self._writer is not None:
-                for launched in self._launched.drain():
-                    self._finish(launched)
+            for launched in self._launched.drain():
+                self._finish(launched)
         except Exception as error:  # whatever it is, the run ends with what it failed of first
             log.warning("The batch before could not be kept either, and will be done again: %s", error)
         finally:
@@ -208,6 +187,5 @@ class ScoringCallback(Callback):
 
     def _close(self) -> None:
         self.meter.close()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._keeping is not None:
+            self._keeping.close()
