@@ -34,6 +34,9 @@ def is_release(weights: str) -> bool:
 def locate_release(weights: str) -> Path:
     """Find a released file on disk, or fetch it once into the cache of torch.hub.
 
+    There it lies in a folder of its address, since two releases may call their files alike, unless its name tells its
+    content.
+
     Raises:
         CheckpointError: if it is not there, or cannot be fetched whole.
     """
@@ -44,9 +47,11 @@ def locate_release(weights: str) -> Path:
             raise CheckpointError(msg)
         return path
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(weights).path).name
+    digest = _DIGEST.search(path.name)
+    if digest is None:
+        path = path.parent / hashlib.sha256(weights.encode()).hexdigest()[:16] / path.name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = _DIGEST.search(path.name)
         try:
             torch.hub.download_url_to_file(weights, str(path), digest[1] if digest else None, progress=False)
         except (URLError, OSError, RuntimeError) as error:

@@ -46,9 +46,18 @@ def test_an_address_is_fetched_once_and_checked_against_the_digest_in_its_name(c
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     assert locate_release(ADDRESS) == locate_release(ADDRESS) == cache / "dpt-0123456789ab.pt"
-    locate_release("https://example.org/dpt_large_384.pt?download=1")
-    assert (cache / "dpt_large_384.pt").is_file()
+    plain = locate_release("https://example.org/dpt_large_384.pt?download=1")
+    assert plain.name == "dpt_large_384.pt"
+    assert plain.is_file()
     assert fetched == [(ADDRESS, "0123456789ab"), ("https://example.org/dpt_large_384.pt?download=1", None)]
+
+
+def test_two_addresses_with_one_file_name_are_two_checkpoints(cache, monkeypatch):
+    monkeypatch.setattr(
+        torch.hub, "download_url_to_file", lambda address, path, *_, **__: Path(path).write_text(address)
+    )
+    addresses = ["https://lab.example/v1/model.pth", "https://lab.example/v2/model.pth"]
+    assert [locate_release(address).read_text() for address in addresses * 2] == addresses * 2
 
 
 def test_an_address_that_cannot_be_reached_says_what_to_do(cache, monkeypatch):
