@@ -77,6 +77,7 @@ class Prediction:
         input_size: (height, width) in pixels of what the network really saw.
         intrinsics: (b, 3, 3) predicted camera in pixels of the evaluation grid, or None.
         uncertainty: (b, 1, h, w) float32, larger where less sure, unit of the model; or None.
+        refused: why nothing was predicted, where all values are NaN for that; else "".
     """
 
     values: Float[Tensor, "b 1 h w"]
@@ -84,6 +85,7 @@ class Prediction:
     input_size: tuple[int, int]
     intrinsics: Float[Tensor, "b 3 3"] | None = None
     uncertainty: Float[Tensor, "b 1 h w"] | None = None
+    refused: str = ""
 
 
 def join(parts: Sequence[Prediction]) -> Prediction:

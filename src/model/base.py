@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -21,6 +21,10 @@ from src.model.replaying import replay_calls
 Resolution = int | Literal["default", "native"]
 """default: what the model's authors evaluate at; native: the image's own size; an int: that many pixels, by the
 family's own rule (short side, long side, square)."""
+
+
+MOST_PIXELS: Final = 1 << 24
+"""That a network is given of one image; a strip of 20 x 2000 pixels whose shorter side is to be 518 has 27 million."""
 
 
 def parse_resolution(value: int | str) -> Resolution:
@@ -200,8 +204,27 @@ class DepthModel(LightningModule, abc.ABC):
         """Predict for every image size in the batch; Lightning's hook."""
         return tuple(self._predict_within_memory(sample) for sample in batch)
 
+    def _refusal(self, sample: Sample) -> Prediction | None:
+        """Return predictions of nothing for images that the size rule makes too large for any network, else None."""
+        height, width = self.input_size(sample.size)
+        if height * width <= MOST_PIXELS or self.provenance.parameters == 0:
+            return None
+        words = (
+            f"the size rule makes {height} x {width} pixels of {sample.size[0]} x {sample.size[1]}, more than "
+            f"{MOST_PIXELS}: lower resolution, or leave such images out"
+        )
+        return Prediction(
+            values=torch.full_like(sample.depth, torch.nan),
+            space=self.space,
+            input_size=(height, width),
+            refused=words,
+        )
+
     def _predict_within_memory(self, sample: Sample) -> Prediction:
         """Predict, in halves where the device has not enough memory for the batch; no digit depends on the batch."""
+        refused = self._refusal(sample)
+        if refused is not None:
+            return refused
         try:
             return self.predict(sample)
         except torch.OutOfMemoryError as error:

@@ -126,6 +126,8 @@ def _reason(
         )
     if status != Status.FAILED:
         return ""
+    if prediction.refused:
+        return f"{name}: {prediction.refused}"
     values = prediction.values[position][valid]
     nan, infinite = int(values.isnan().sum()), int(values.isinf().sum())
     if nan + infinite:
