@@ -18,12 +18,13 @@ class Estimate:
     Attributes:
         mean: over the images that have a value, weighted as the records say (equally, unless a metric pools something
             smaller than images); None where none has.
-        standard_error: of the mean over images, or groups of them, drawn anew; sample standard deviation / sqrt(n) for
-            images of equal weight. None for fewer than two.
-        low, high: bootstrap 95 % interval of the mean, drawn anew likewise; None for fewer than two.
+        standard_error: of the mean over images, or clusters of them, drawn anew; sample standard deviation / sqrt(n)
+            for images of equal weight. None for fewer than two.
+        low, high: 95 % interval of the mean, drawn anew likewise (`statistics.intervals`); None for fewer than five
+            images, or fewer than two clusters.
         n: number of images that have a value.
         undefined: scored images for which the metric is undefined; they are left out of the mean.
-        groups: how many groups are drawn anew, or None where images are (`statistics.units_of`).
+        clusters: how many clusters are drawn anew, or None where images are (`statistics.units_of`).
     """
 
     mean: float | None
@@ -32,27 +33,26 @@ class Estimate:
     high: float | None
     n: int
     undefined: int
-    groups: int | None = None
+    clusters: int | None = None
+
+    @property
+    def few(self) -> bool:
+        """Whether its clusters are too few for the interval to be relied on."""
+        return self.clusters is not None and self.clusters < statistics.LEAST_UNITS
 
 
-def estimates(
-    scores: Mapping[str, Scored], *, resamples: int = statistics.RESAMPLES, seed: int = 0
-) -> dict[str, dict[str, Estimate]]:
+def estimates(scores: Mapping[str, Scored]) -> dict[str, dict[str, Estimate]]:
     """Estimate every metric under every protocol from the records of one cell.
 
     Only images with status `ok` count.
 
     Args:
         scores: of one cell, by protocol.
-        resamples: bootstrap draws.
-        seed: of the draws; cells with equally many images are resampled alike.
 
     Returns:
         Protocol -> metric -> estimate, both in the order of the records.
     """
-    return {
-        protocol: _estimates_of_protocol(scored, resamples=resamples, seed=seed) for protocol, scored in scores.items()
-    }
+    return {protocol: _estimates_of_protocol(scored) for protocol, scored in scores.items()}
 
 
 def summarise(scores: Mapping[str, Scored]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -79,29 +79,28 @@ def unranked_because(manifest: RunManifest, protocol: str) -> tuple[str, ...]:
     return tuple(reason for reason, holds in reasons.items() if holds)
 
 
-def _estimates_of_protocol(scored: Scored, *, resamples: int, seed: int) -> dict[str, Estimate]:
+def _estimates_of_protocol(scored: Scored) -> dict[str, Estimate]:
     metrics = list(scored.errors)
     ok = scored.select(scored.status == "ok")
     units = statistics.units_of(ok.cluster.tolist())
     one = np.ones(len(ok))
     values = np.stack([ok.errors[metric] for metric in metrics], axis=1)
     weights = np.stack([ok.weights.get(metric, one) for metric in metrics], axis=1)
-    sums, totals = statistics.unit_sums(values, weights, units)
-    distribution = statistics.resampled_means(sums, totals, resamples=resamples, seed=seed)
-    low, high = statistics.percentile_interval(distribution)
-    errors = statistics.standard_errors(values, weights, units)
+    means = statistics.linearised(*statistics.unit_sums(values, weights, units))
+    low, high = statistics.intervals(means, skewed=True)
+    errors = statistics.standard_errors(means)
     holding = (np.isfinite(values) & (weights > 0)).sum(axis=0)
     found = {}
     for k, metric in enumerate(metrics):
-        n, total = int(holding[k]), float(totals[:, k].sum())
-        spread = int((totals[:, k] > 0).sum()) > 1
+        n, drawn = int(holding[k]), int(means.units[k])
+        held = drawn >= (2 if units.kind == "clusters" else statistics.LEAST_UNITS)
         found[metric] = Estimate(
-            mean=float(sums[:, k].sum() / total) if n else None,
-            standard_error=float(errors[k]) if spread else None,
-            low=float(low[k]) if spread else None,
-            high=float(high[k]) if spread else None,
+            mean=float(means.values[k]) if n else None,
+            standard_error=float(errors[k]) if drawn > 1 else None,
+            low=float(low[k]) if held else None,
+            high=float(high[k]) if held else None,
             n=n,
             undefined=len(ok) - n,
-            groups=units.count if units.kind == "groups" else None,
+            clusters=drawn if units.kind == "clusters" else None,
         )
     return found

@@ -1,31 +1,34 @@
-"""How sure a mean, a difference and a rank are: pure functions of arrays, one line per image.
+"""How sure a mean and a difference are: pure functions of arrays, one line per image.
 
 The images of one scene resemble one another, so that a thousand frames of thirty drives say less than a thousand drives
-would. What is drawn anew is therefore the *unit*: the group of images that a data set names, or the image where groups
-say nothing about dependence (`units_of`). Everything random takes a seed: equal units are drawn alike, so that models
-that saw the same images are resampled together and their differences are paired.
+would. What is drawn anew is therefore the *unit*: the cluster of images that a data set names, or the image where it
+names none (`units_of`). Every mean is a ratio of two sums over units; what a unit adds to it, to first order, is its
+*part* (`linearised`), and everything below follows from the parts: they are the same for a million images as for ten.
 
-Sources: Efron & Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile intervals, chapter 13; p-values from
-resamples, chapter 16); Wolter, "Introduction to Variance Estimation", 2007, chapter 2 (random groups); Cochran,
-"Sampling Techniques", 1977, sections 2.11 and 9A.2 (error of a ratio, of clusters); Cameron, Gelbach & Miller,
-"Bootstrap-based improvements for inference with clustered errors", 2008 (few clusters);
-Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 2006 (Friedman, Nemenyi, diagrams).
+Intervals are studentised, with Student's quantiles of n - 1. Those of a mean are corrected for skewness by Hall's
+transformation: what a bootstrap of t-values (Efron & Tibshirani 1993, section 12.5) gives to the same order, and, for
+errors that are normal, exponential or log-normal, in simulation too, but without any draw: no end moves with a seed.
+Differences of two models on the same units are not: of equal models they are symmetric, however skewed their errors,
+and to correct what skewness a few of them happen to have would tell equal models apart more often than it should.
+
+Sources: Hall, "On the removal of skewness by transformation", Journal of the Royal Statistical Society B 54, 1992;
+Johnson, "Modified t tests and confidence intervals for asymmetrical populations", 1978; Cochran, "Sampling Techniques",
+1977, sections 2.11 and 9A.2 (error of a ratio, of clusters); Cameron, Gelbach & Miller, "Bootstrap-based improvements
+for inference with clustered errors", 2008 (few clusters: n - 1 degrees of freedom).
 """
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 
-RESAMPLES = 1000
-LEAST_GROUPS = 10
-"""With fewer groups than this their resampling says more about the luck of the draw than about the data."""
-RANDOM_GROUPS = 10_000
-"""More units than this are first put into so many groups at random; see `resampled_means`."""
-_DRAWS_AT_ONCE = 250_000  # so many indices and their counts fit into a processor's cache
+LEAST_UNITS: Final = 5
+"""With fewer units no interval holds what it promises: skewness cannot be told, and one odd scene decides."""
+DRAWS: Final = 4000
+"""Of means that are drawn together, for what no formula gives; an end moves by 4 % of the standard error."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +43,29 @@ class Units:
 
     codes: Int[np.ndarray, " n"]
     count: int
-    kind: Literal["images", "groups"]
+    kind: Literal["images", "clusters"]
 
 
-def units_of(groups: Sequence[str]) -> Units:
-    """Decide what is drawn anew: groups where there are enough of them and any has two images, else images.
-
-    Groups that are few, such as indoors and outdoors, are kinds of scene, chosen by whoever made the data set, and no
-    sample of anything.
+def units_of(clusters: Sequence[str]) -> Units:
+    """Decide what is drawn anew: clusters where any has two images, else images.
 
     Args:
-        groups: of each image; "" for none.
+        clusters: of each image; "" where it is not known, which makes the image a unit of its own.
 
-    >>> units_of(["indoors", "outdoor", "outdoor"]).kind
+    >>> units_of(["", "", ""]).kind
     'images'
-    >>> units_of([f"drive {i // 2}" for i in range(40)]).count
-    20
+    >>> units_of([*(f"drive {i // 2}" for i in range(40)), ""]).count
+    21
     """
-    names, codes = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    if LEAST_GROUPS <= len(names) < len(codes):
-        return Units(codes=codes.astype(np.int64), count=len(names), kind="groups")
-    return Units(codes=np.arange(len(codes)), count=len(codes), kind="images")
+    names = np.asarray(clusters, dtype=np.str_)
+    alone = names == ""
+    found, codes = np.unique(names[~alone], return_inverse=True)
+    if len(found) == len(codes):
+        return Units(codes=np.arange(len(names)), count=len(names), kind="images")
+    whole = np.empty(len(names), np.int64)
+    whole[~alone] = codes
+    whole[alone] = len(found) + np.arange(alone.sum())
+    return Units(codes=whole, count=len(found) + int(alone.sum()), kind="clusters")
 
 
 def unit_sums(
@@ -84,94 +89,134 @@ def unit_sums(
     return sums, totals
 
 
-def resampled_means(
-    sums: Float64[np.ndarray, "u k"],
-    totals: Float64[np.ndarray, "u k"],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    random_groups: int = RANDOM_GROUPS,
-) -> Float64[np.ndarray, "b k"]:
-    """Draw units with replacement and take the weighted mean of each draw.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """k weighted means over the same u units, and what each unit adds to them.
 
-    A resample is a count per unit, so that one matrix product gives the means of all columns.
+    Attributes:
+        values: (k,); NaN where no unit has a value.
+        parts: (u, k) sum over units to 0; the deviation of a mean from the true one is, to first order, the sum of u
+            independent draws of such parts.
+        units: (k,) number of units that have a value.
+    """
 
-    Of many units, random groups of (nearly) equal size are drawn in their place, so that a million images cost what ten
-    thousand do. Units are drawn independently of one another, and so are random groups of them; the mean of the groups
-    is the mean of the units, and the variance and skewness of its resamples are on average those of drawing units
-    (Wolter 2007, section 2.2: random groups). What the choice of groups adds is the luck of estimating a spread from
-    10 000 values: a standard error of 1 / sqrt(2 x 10 000) = 0.7 % of it, beside the 1 / sqrt(2 x 1000) = 2.2 % that a
-    thousand resamples have anyway.
+    values: Float64[np.ndarray, " k"]
+    parts: Float64[np.ndarray, "u k"]
+    units: Int[np.ndarray, " k"]
+
+    def minus(self, other: "Means") -> "Means":
+        """Return the differences of means over the same units, paired."""
+        return Means(
+            values=self.values - other.values,
+            parts=self.parts - other.parts,
+            units=np.minimum(self.units, other.units),
+        )
+
+    def column(self, k: int) -> "Means":
+        """Return one of the means."""
+        return Means(values=self.values[[k]], parts=self.parts[:, [k]], units=self.units[[k]])
+
+
+def linearised(sums: Float64[np.ndarray, "u k"], totals: Float64[np.ndarray, "u k"]) -> Means:
+    """Return weighted means with what each unit adds to them.
+
+    The linearised error of a ratio of two sums over units: (value - mean) / n where units are images of equal weight.
 
     Args:
         sums: from `unit_sums`.
         totals: from `unit_sums`.
-        resamples: how many draws, b.
-        seed: of the groups and of the draws, which depend on nothing else but u.
-        random_groups: how many units are drawn one by one, and how many groups are made of more.
-
-    Returns:
-        (b, k) means, NaN where a draw holds no value of the column.
     """
-    if len(sums) == 0:
-        return np.full((resamples, sums.shape[1]), np.nan)
-    generator = np.random.default_rng(seed)
-    if len(sums) > random_groups:
-        order = generator.permutation(len(sums))
-        starts = len(sums) * np.arange(random_groups) // random_groups
-        sums, totals = (np.add.reduceat(values[order], starts) for values in (sums, totals))
-    units = len(sums)
-    means = []
-    step = max(1, _DRAWS_AT_ONCE // units)
-    for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
-        drawn = generator.integers(0, units, (rows, units))
-        drawn += units * np.arange(rows)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units).astype(np.float64)
-        total = counts @ totals
-        means.append(np.divide(counts @ sums, total, out=np.full_like(total, np.nan), where=total > 0))
-    return np.concatenate(means)
-
-
-def percentile_interval(distribution: Float64[np.ndarray, "b k"], level: float = 0.95) -> Float64[np.ndarray, "2 k"]:
-    """Return the interval that holds the middle `level` of each column; NaN where a column has no value."""
-    bounds = np.full((2, distribution.shape[1]), np.nan)
-    seen = np.isfinite(distribution).any(axis=0)
-    tail = (1 - level) / 2
-    bounds[:, seen] = np.nanquantile(distribution[:, seen], (tail, 1 - tail), axis=0)
-    return bounds
-
-
-def standard_errors(
-    values: Float64[np.ndarray, "n k"], weights: Float64[np.ndarray, "n k"], units: Units
-) -> Float64[np.ndarray, " k"]:
-    """Return the standard error of each weighted mean over units drawn anew; NaN for fewer than two units.
-
-    The linearised error of a ratio of two sums over units: sample standard deviation / sqrt(n) where units are images
-    of equal weight.
-    """
-    sums, totals = unit_sums(values, weights, units)
-    holding = (totals > 0).sum(axis=0)
     total = totals.sum(axis=0)
-    mean = np.divide(sums.sum(axis=0), total, out=np.full_like(total, np.nan), where=total > 0)
-    residual = ((sums - mean * totals) ** 2).sum(axis=0)
-    corrected = np.divide(holding, holding - 1.0, out=np.full_like(total, np.nan), where=holding > 1)
-    errors: Float64[np.ndarray, " k"] = np.sqrt(residual * corrected) / np.where(total > 0, total, np.nan)
+    values = np.divide(sums.sum(axis=0), total, out=np.full_like(total, np.nan), where=total > 0)
+    parts = (sums - np.nan_to_num(values) * totals) / np.where(total > 0, total, 1.0)
+    return Means(values=values, parts=parts, units=(totals > 0).sum(axis=0))
+
+
+def standard_errors(means: Means) -> Float64[np.ndarray, " k"]:
+    """Return the standard error of each mean over units drawn anew; NaN for fewer than two units."""
+    n = means.units
+    corrected = np.divide(n, n - 1.0, out=np.full(len(n), np.nan), where=n > 1)
+    errors: Float64[np.ndarray, " k"] = np.sqrt((means.parts**2).sum(axis=0) * corrected)
     return errors
 
 
-def resampled_p(differences: Float64[np.ndarray, " b"]) -> float:
-    """Return the two-sided p-value of "no difference" from resampled differences.
+def intervals(means: Means, *, skewed: bool, level: float = 0.95) -> Float64[np.ndarray, "2 k"]:
+    """Return the interval that holds each true mean in `level` of all draws of units; NaN for fewer than two units.
 
-    Twice the share of resamples on the far side of zero, resamples at zero counted on both; the observed sample counts
-    as one more draw (Davison & Hinkley, "Bootstrap Methods and their Application", 1997, section 4.2), so that the
-    value is never below 2 / (b + 1).
-
-    >>> resampled_p(np.array([1.0] * 98 + [-1.0]))
-    0.04
+    Args:
+        means: of values, or differences of them.
+        skewed: whether to correct for skewness: of means of errors, not of differences between models. With fewer than
+            `LEAST_UNITS` it is Student's anyway, and to be shown as too few.
+        level: of the intervals.
     """
-    beyond = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return min(1.0, 2 * (beyond + 1) / (len(differences) + 1))
+    tail = (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        quantile = scipy.stats.t.ppf(1 - tail, means.units - 1.0)
+    error = standard_errors(means)
+    bend = _bend(means) if skewed else np.zeros_like(error)
+    ends: Float64[np.ndarray, "2 k"] = np.stack([_unbent(quantile, bend), _unbent(-quantile, bend)])
+    return np.asarray(means.values - error * ends)
+
+
+def p_values(means: Means) -> Float64[np.ndarray, " k"]:
+    """Return the two-sided p-value of "the true difference is 0": Student's, paired.
+
+    Below 1 - level where `intervals` that are not `skewed` leave 0 out. Differences without any spread have the p-value
+    of a sign test, 2^(1 - n), or 1 where they are 0. NaN for fewer than two units.
+    """
+    error = standard_errors(means)
+    ratio = np.divide(means.values, error, out=np.zeros_like(error), where=error > 0)
+    with np.errstate(invalid="ignore"):
+        p = 2 * scipy.stats.t.sf(np.abs(ratio), means.units - 1.0)
+    p = np.where(error == 0, np.where(means.values == 0, 1.0, 2.0 ** (1.0 - means.units)), p)
+    return np.asarray(np.where(np.isnan(error), np.nan, np.minimum(p, 1.0)))
+
+
+def _bend(means: Means) -> Float64[np.ndarray, " k"]:
+    """Skewness of the parts over the root of their number; 0 where there is no spread or too few to tell."""
+    n = means.units
+    second, third = (means.parts**2).sum(axis=0), (means.parts**3).sum(axis=0)
+    told = (second > 0) & (n >= LEAST_UNITS)
+    # (third / n) / (second / n)^1.5 / sqrt(n)
+    bend: Float64[np.ndarray, " k"] = np.divide(third, second**1.5, out=np.zeros_like(second), where=told)
+    return bend
+
+
+def _unbent(value: Float64[np.ndarray, " k"], bend: Float64[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
+    """Undo Hall's transformation t + a t^2 / 3 + a^2 t^3 / 27 + a / 6 with a = `bend`."""
+    safe = np.where(np.abs(bend) < 1e-6, 1.0, bend)
+    undone = 3 / safe * (np.cbrt(1 + safe * (value - safe / 6)) - 1)
+    found: Float64[np.ndarray, " k"] = np.where(np.abs(bend) < 1e-6, value, undone)
+    return found
+
+
+def drawn_means(means: Means, *, draws: int = DRAWS, seed: int = 0) -> Float64[np.ndarray, "b k"]:
+    """Draw all k means together, as units drawn anew would move them, for statistics that mix them.
+
+    From the multivariate t distribution with the covariance of the parts and n - 1 degrees of freedom, so that
+    differences of means hold their level with few units too.
+
+    Args:
+        means: at least one; with fewer than two units all draws are NaN.
+        draws: how many, b.
+        seed: of the draws.
+    """
+    n = len(means.parts)
+    if n < 2:
+        return np.full((draws, len(means.values)), np.nan)
+    generator = np.random.default_rng(seed)
+    power, axes = np.linalg.eigh(means.parts.T @ means.parts * (n / (n - 1)))
+    normal = generator.standard_normal((draws, len(power))) * np.sqrt(np.maximum(power, 0.0))
+    return np.asarray(means.values + (normal @ axes.T) / np.sqrt(generator.chisquare(n - 1, (draws, 1)) / (n - 1)))
+
+
+def least_signed_rank(n: int) -> float:
+    """Return the smallest p-value that Wilcoxon's test can have for n units: all differences of one sign.
+
+    >>> least_signed_rank(8)
+    0.0078125
+    """
+    return min(1.0, 2.0 ** (1 - n))
 
 
 def signed_rank(differences: Float64[np.ndarray, " n"]) -> tuple[float, float]:
@@ -206,97 +251,3 @@ def holm(p_values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
     adjusted = np.empty_like(p_values)
     adjusted[order] = np.minimum(np.maximum.accumulate(factors * p_values[order]), 1.0)
     return adjusted
-
-
-def ranks(means: Float[np.ndarray, "*rows m"], *, higher_is_better: bool) -> Float64[np.ndarray, "*rows m"]:
-    """Rank the last axis, 1 for the best; equal ones share the mean of their places.
-
-    >>> ranks(np.array([0.2, 0.1, 0.2]), higher_is_better=False).tolist()
-    [2.5, 1.0, 2.5]
-    """
-    ranked: Float64[np.ndarray, "*rows m"] = scipy.stats.rankdata(-means if higher_is_better else means, axis=-1)
-    return ranked
-
-
-def resampled_average_ranks(
-    columns: Sequence[Float64[np.ndarray, "b m"]], *, higher_is_better: bool, seed: int = 0
-) -> Float64[np.ndarray, "b m"]:
-    """Draw data sets with replacement, their images anew, and average the ranks of m models over them.
-
-    Args:
-        columns: for each data set, (b, m) resampled means of the m models, the same units drawn for all of them.
-        higher_is_better: of the metric.
-        seed: of the draws of data sets; a single one is always drawn.
-
-    Returns:
-        (b, m) average ranks.
-    """
-    ranked = np.stack([ranks(column, higher_is_better=higher_is_better) for column in columns])
-    sets, resamples, _ = ranked.shape
-    picked = np.random.default_rng(seed).integers(0, sets, (resamples, sets))
-    # a set that is drawn twice takes two draws of its images
-    draws = (np.arange(resamples)[:, None] + np.arange(sets)) % resamples
-    averaged: Float64[np.ndarray, "b m"] = ranked[picked, draws].mean(axis=1)
-    return averaged
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Friedman:
-    """Whether m models differ at all over n blocks, and how far their average ranks must lie apart.
-
-    Attributes:
-        average_ranks: (m,) over the blocks, 1 is best.
-        statistic: Friedman's chi-square with m - 1 degrees of freedom, corrected for ties.
-        p: of it.
-        critical_difference: Nemenyi's, at 5 %.
-        blocks: n.
-    """
-
-    average_ranks: Float64[np.ndarray, " m"]
-    statistic: float
-    p: float
-    critical_difference: float
-    blocks: int
-
-
-def friedman(values: Float64[np.ndarray, "n m"], *, higher_is_better: bool) -> Friedman:
-    """Compare m models over n blocks by their ranks within each (Demšar 2006, section 3.2.2).
-
-    Args:
-        values: (n, m) finite, at least two of each.
-        higher_is_better: of the metric.
-
-    Returns:
-        Models that are the same everywhere have statistic 0 and p 1.
-    """
-    blocks, models = values.shape
-    ranked = ranks(values, higher_is_better=higher_is_better)
-    average = ranked.mean(axis=0)
-    spread = ((ranked - (models + 1) / 2) ** 2).sum()  # m (m^2 - 1) n / 12 without ties
-    statistic = 0.0 if spread == 0 else blocks**2 * (models - 1) * ((average - (models + 1) / 2) ** 2).sum() / spread
-    studentized = float(scipy.stats.studentized_range.ppf(0.95, models, np.inf))
-    return Friedman(
-        average_ranks=average,
-        statistic=float(statistic),
-        p=float(scipy.stats.chi2.sf(statistic, models - 1)),
-        critical_difference=studentized / np.sqrt(2) * float(np.sqrt(models * (models + 1) / (6 * blocks))),
-        blocks=blocks,
-    )
-
-
-def indistinct(average_ranks: Float64[np.ndarray, " m"], critical_difference: float) -> list[tuple[int, ...]]:
-    """Return the largest runs of models whose average ranks lie within the critical difference, best first.
-
-    These are the bars of a critical-difference diagram; a run of one is none.
-
-    >>> indistinct(np.array([3.5, 1.0, 1.8, 2.6]), 1.7)
-    [(1, 2, 3), (2, 3, 0)]
-    """
-    order = [int(place) for place in np.argsort(average_ranks, kind="stable")]
-    sorted_ranks = average_ranks[order]
-    runs: list[tuple[int, int]] = []
-    for start in range(len(order)):
-        end = int(np.searchsorted(sorted_ranks, sorted_ranks[start] + critical_difference, side="right"))
-        if end - start > 1 and (not runs or end > runs[-1][1]):
-            runs.append((start, end))
-    return [tuple(order[start:end]) for start, end in runs]

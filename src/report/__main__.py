@@ -10,9 +10,9 @@ from rich.console import Console
 
 from src.core.errors import LeadlineError
 from src.report.drawing.page import render_page
-from src.report.export.spreadsheet import write_csv, write_pairs, write_papers
+from src.report.export.spreadsheet import write_csv, write_pairs, write_papers, write_robustness
 from src.report.export.terminal import terminal_table
-from src.report.export.typeset import latex_tables, markdown_tables
+from src.report.export.typeset import latex_robustness, latex_tables, markdown_robustness, markdown_tables
 from src.report.findings.cells import find
 from src.report.findings.evidence import Evidence
 
@@ -42,9 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="[ENTITY/]PROJECT",
         help="send the report to Weights & Biases, too, and save a dashboard there (default project: leadline)",
     )
+    parser.add_argument(
+        "--floors", action="store_true", help="let baselines that ignore the image compete, instead of standing by"
+    )
+    parser.add_argument(
+        "--baseline", metavar="MODEL", help="whose mCE is 100 %% (default: the most complete ranked one)"
+    )
     options = parser.parse_args(arguments)
     try:
-        evidence = Evidence(findings=find(options.folders), images=options.images)
+        evidence = Evidence(
+            findings=find(options.folders), images=options.images, floors=options.floors, baseline=options.baseline
+        )
         _write(evidence, options.output)
         if options.wandb is not None:
             from src.report.export.dashboard import push  # takes a second to import
@@ -63,6 +71,9 @@ def _write(evidence: Evidence, output: Path) -> None:
     write_csv(evidence.tables, output.with_name("leaderboard.csv"))
     write_pairs(evidence.differences, output.with_name("pairs.csv"))
     write_papers(evidence.papers, output.with_name("papers.csv"))
+    write_robustness(evidence.trials, output.with_name("robustness.csv"))
+    output.with_name("robustness.md").write_text(markdown_robustness(evidence.trials), encoding="utf-8")
+    output.with_name("robustness.tex").write_text(latex_robustness(evidence.trials), encoding="utf-8")
     output.with_name("leaderboard.md").write_text(markdown_tables(evidence.boards), encoding="utf-8")
     output.with_name("leaderboard.tex").write_text(latex_tables(evidence.boards), encoding="utf-8")
     console = Console()

@@ -15,8 +15,9 @@ from src.engine.publishing.publish import Logger
 from src.records.aggregate import estimates, unranked_because
 from src.records.reader import Cell
 from src.report.drawing.pictures import ERROR_LIMIT, colour_depth, colour_error, depth_limits
-from src.report.findings.leaderboard import build_tables, domain
+from src.report.findings.leaderboard import build_tables
 from src.report.findings.panels import read_panel
+from src.report.findings.row import domain
 from src.report.findings.selection import select
 from src.report.findings.standing import headline
 from src.report.findings.words import metres, metric_label

@@ -7,7 +7,8 @@ from typing import Final
 from src.records.schema import RunManifest
 from src.report.drawing.chart import Chart, Datum, Series, draw
 from src.report.drawing.figures import datum_of, mean_of, title_of, value_label
-from src.report.findings.leaderboard import Row, Table
+from src.report.findings.leaderboard import Table
+from src.report.findings.row import Row, has_network
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Cost:
 
 def network_speed(manifest: RunManifest) -> float:
     """Return the images per second of the network alone, or 0 where its latency is unknown."""
-    if not manifest.latency_median:
+    if not manifest.latency_median or not has_network(manifest):
         return 0.0
     return manifest.batch_size * manifest.world_size / manifest.latency_median
 
@@ -45,7 +46,7 @@ NETWORK: Final = Cost(
 LOOP: Final = Cost(
     name="images per second",
     label="images per second, loading and scoring included, faster →",
-    of=lambda manifest: manifest.images_per_second,
+    of=lambda manifest: manifest.images_per_second if has_network(manifest) else 0.0,
     more_is_better=True,
 )
 OTHERS: Final = (
@@ -61,7 +62,11 @@ OTHERS: Final = (
         of=lambda manifest: manifest.parameters / 1e6,
         per_device=False,
     ),
-    Cost(name="peak memory", label="← less, GiB at most", of=lambda manifest: manifest.peak_memory / 2**30),
+    Cost(
+        name="peak memory",
+        label="← less, GiB at most",
+        of=lambda manifest: manifest.peak_memory / 2**30 if has_network(manifest) else 0.0,
+    ),
 )
 
 

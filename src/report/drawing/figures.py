@@ -11,7 +11,8 @@ from jaxtyping import Float64
 
 from src.records.table import Scored
 from src.report.drawing.chart import Chart, Datum, Series, draw
-from src.report.findings.leaderboard import Row, Table
+from src.report.findings.leaderboard import Table
+from src.report.findings.row import Row
 from src.report.findings.words import metres, metric_label
 
 MAX_LINES: Final = 12

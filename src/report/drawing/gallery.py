@@ -10,8 +10,9 @@ from jaxtyping import UInt8
 
 from src.report.drawing import pictures, values
 from src.report.drawing.pictures import INVALID, colour_depth, colour_error, data_uri, depth_limits
-from src.report.findings.leaderboard import Row, Table
+from src.report.findings.leaderboard import Table
 from src.report.findings.panels import Panel, read_panel
+from src.report.findings.row import Row
 from src.report.findings.selection import Wanted, select
 from src.report.findings.standing import Standing
 
@@ -149,7 +150,7 @@ def build_pictures(
             room -= albums[data].add(one)
         else:
             left_out += 1
-    order = {id(row): place for place, row in enumerate(row for table in tables for row in table.rows)}
+    order = {id(row): place for place, row in enumerate(row for table in tables for row in table.measured)}
     sets = {data: album.pictures(order) for data, album in albums.items()}
     return {data: shown for data, shown in sets.items() if shown}, left_out
 

@@ -61,7 +61,7 @@ def build_sheets(tables: Sequence[Table], *, room: int = MAX_BYTES) -> Sheets:
 
 def _images(table: Table) -> dict[str, str]:
     """Describe the images that the rows of a table share, in the order of their names."""
-    scored = table.rows[0].scored
+    scored = table.measured[0].scored
     order = np.argsort(scored.sample_id, kind="stable")
     return {
         "names": _pack_text(scored.sample_id[order].tolist()),
@@ -71,7 +71,7 @@ def _images(table: Table) -> dict[str, str]:
 
 
 def _sheet(table: Table, images: int) -> dict[str, Any]:
-    statuses = [_in_order(table, row.scored.status, place) for place, row in enumerate(table.rows)]
+    statuses = [_in_order(table, row.scored.status, place) for place, row in enumerate(table.measured)]
     codes = np.select([np.stack(statuses) == "ok", np.stack(statuses) == "failed"], [0, 1], 2).astype(np.uint8)
     return {
         "data": table.key.data,
@@ -79,7 +79,7 @@ def _sheet(table: Table, images: int) -> dict[str, Any]:
         "title": table.title,
         "label": f"{table.key.protocol} v{table.key.version}",
         "images": images,
-        "models": [{"name": row.name, "unranked": bool(row.unranked)} for row in table.rows],
+        "models": [{"name": row.name, "unranked": bool(row.unranked)} for row in table.measured],
         "status": _deflated(codes.tobytes()),
         "metrics": [],
     }
@@ -88,7 +88,7 @@ def _sheet(table: Table, images: int) -> dict[str, Any]:
 def _metric(table: Table, metric: str) -> dict[str, Any]:
     info = table.info.metrics[metric]
     decimals = table.decimals(metric)
-    values = [_in_order(table, row.scored.errors[metric], place) for place, row in enumerate(table.rows)]
+    values = [_in_order(table, row.scored.errors[metric], place) for place, row in enumerate(table.measured)]
     return {
         "label": words.metric_label(metric),
         "unit": info.unit,
@@ -100,7 +100,7 @@ def _metric(table: Table, metric: str) -> dict[str, Any]:
 
 def _in_order(table: Table, column: Shaped[np.ndarray, " n"], place: int) -> Shaped[np.ndarray, " n"]:
     """Put a column of one row in the order of the names of its images."""
-    return column[np.argsort(table.rows[place].scored.sample_id, kind="stable")]
+    return column[np.argsort(table.measured[place].scored.sample_id, kind="stable")]
 
 
 def pack(values: Float[np.ndarray, " n"], decimals: int) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import jinja2
 
-from src.records.statistics import RESAMPLES
 from src.report.drawing.axis import axis
 from src.report.drawing.sections import BUILDERS, Builder
 from src.report.findings import words
 from src.report.findings.evidence import Evidence
+from src.report.findings.row import has_network
 
 
 def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Sequence[Builder] = BUILDERS) -> str:
@@ -55,7 +55,7 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
         last=max(manifest.finished for manifest in manifests),
         written=written,
         axis=axis,
-        resamples=RESAMPLES,
+        has_network=has_network,
     )
 
 

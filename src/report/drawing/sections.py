@@ -17,7 +17,7 @@ from src.report.drawing.robustness import severity_charts
 from src.report.findings.datasets import data_sets
 from src.report.findings.evidence import Evidence
 from src.report.findings.generalisation import generalisation
-from src.report.findings.robustness import CELLS, trials
+from src.report.findings.robustness import CELLS
 from src.report.findings.seeds import spreads
 
 
@@ -98,13 +98,18 @@ def domains(evidence: Evidence) -> list[Section]:
 
 def robustness(evidence: Evidence) -> list[Section]:
     """Corrupted images; nothing where none was."""
-    found = trials(evidence.groups)
+    found = evidence.trials
     section = Section(
         anchor="robustness",
         title="Does it survive bad pictures?",
         nav="robustness",
         template="robustness.html.jinja",
-        view={"trials": found, "charts": severity_charts(found), "all_cells": CELLS},
+        view={
+            "trials": found,
+            "charts": severity_charts(found),
+            "all_cells": CELLS,
+            "asked": evidence.baseline is not None,
+        },
         styles=("chart.css",),
     )
     return [section] if found else []

@@ -5,15 +5,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from src.report.findings.differences import Differences
-from src.report.findings.leaderboard import Row, Table
+from src.report.findings.leaderboard import Table
 from src.report.findings.papers import PaperComparison
+from src.report.findings.robustness import Trial
+from src.report.findings.row import Row, has_network
 
-FILES = ("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "pairs.csv", "papers.csv")
+FILES = (
+    *("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "pairs.csv", "papers.csv"),
+    *("robustness.csv", "robustness.md", "robustness.tex"),
+)
 """What lies beside a page."""
 
 COLUMNS = (
     *("data", "protocol", "protocol_version", "samples", "model", "resolution", "variant"),
-    *("metric", "unit", "higher_is_better", "mean", "standard_error", "low", "high", "n", "undefined", "groups"),
+    *("metric", "unit", "higher_is_better", "mean", "standard_error", "low", "high", "n", "undefined", "clusters"),
     "domain",
     *("ranked", "unranked_because", "scored", "skipped", "failed", "images_per_second", "input_sizes"),
     *("batch_size", "latency_median", "latency_p95", "peak_memory", "flops"),
@@ -36,7 +41,7 @@ def write_csv(tables: Iterable[Table], path: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         for table in tables:
-            for row in table.rows:
+            for row in table.measured:
                 writer.writerows(_lines(table, row))
 
 
@@ -55,10 +60,10 @@ def _lines(table: Table, row: Row) -> Iterable[dict[str, object]]:
         "scored": manifest.scored[protocol],
         "skipped": manifest.skipped[protocol],
         "failed": manifest.failed[protocol],
-        "images_per_second": manifest.images_per_second,
+        "images_per_second": manifest.images_per_second if has_network(manifest) else None,
         "batch_size": manifest.batch_size or None,
-        "latency_median": manifest.latency_median,
-        "latency_p95": manifest.latency_p95,
+        "latency_median": manifest.latency_median if has_network(manifest) else None,
+        "latency_p95": manifest.latency_p95 if has_network(manifest) else None,
         "peak_memory": manifest.peak_memory or None,
         "flops": manifest.flops or None,
         "input_sizes": " ".join(f"{height}x{width}" for height, width in row.input_sizes),
@@ -84,7 +89,7 @@ def _lines(table: Table, row: Row) -> Iterable[dict[str, object]]:
             "high": found.high,
             "n": found.n,
             "undefined": found.undefined,
-            "groups": found.groups,
+            "clusters": found.clusters,
             "domain": row.domain,
         }
 
@@ -104,6 +109,27 @@ def write_pairs(found: Iterable[Differences], path: Path) -> None:
                 for second in one.names[place + 1 :]:
                     contest = one.contests[first, second]
                     writer.writerow((*where, first, second, *(getattr(contest, name) for name in names), one.unit))
+
+
+def write_robustness(found: Iterable[Trial], path: Path) -> None:
+    """Write mCE and mRR with their intervals, and the mean under each corruption; an undefined number is empty."""
+    names = ("data", "protocol", "protocol_version", "baseline", "model", "quantity", "value", "low", "high")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow((*names, "cells", "unranked_because"))
+        for one in found:
+            where = (one.key.data, one.key.protocol, one.key.version, one.baseline.name if one.baseline else "")
+            for model in one.models:
+                last = (model.cells, "; ".join(model.unranked))
+                for name, values, ends in (
+                    ("mCE", one.mce, one.mce_intervals), ("mRR", one.mrr, one.mrr_intervals)
+                ):  # fmt: skip
+                    low, high = ends.get(model.name, (None, None))
+                    writer.writerow((*where, model.name, name, values.get(model.name), low, high, *last))
+                writer.writerow((*where, model.name, f"{one.metric} clean", model.clean, None, None, *last))
+                for corruption in one.corruptions:
+                    mean = model.mean(corruption)
+                    writer.writerow((*where, model.name, f"{one.metric} {corruption}", mean, None, None, *last))
 
 
 def write_papers(found: Iterable[PaperComparison], path: Path) -> None:

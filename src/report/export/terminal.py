@@ -14,8 +14,7 @@ def terminal_table(table: Table, width: int) -> RichTable:
     """Return a compact table with as many metrics as `width` characters have room for, the first with its error."""
     metrics = table.metrics[: max(1, (width - _ROOM_FOR_NAMES) // _ROOM_PER_METRIC)]
     key = table.key
-    images = table.rows[0].manifest.expected
-    title = f"{key.data}, {key.protocol} v{key.version}, {images} image{'s' * (images != 1)}"
+    title = f"{table.title}, {key.protocol} v{key.version}, {', '.join(table.facts)}"
     drawn = RichTable(title=escape(title), title_justify="left", title_style="bold", box=None, header_style="dim")
     drawn.add_column("model", overflow="fold")
     for metric in metrics:

@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float64
 
 from src.records.aggregate import Estimate
 from src.records.schema import MetricInfo
-from src.records.statistics import RESAMPLES, percentile_interval, ranks, resampled_average_ranks
-from src.report.findings.leaderboard import Row, Table
-from src.report.findings.paired import pair
+from src.report.findings.apart import differing
+from src.report.findings.leaderboard import Table
+from src.report.findings.row import Row
+from src.report.findings.verdicts import AverageRank, average_ranks
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,30 +26,6 @@ class Entry:
     row: Row
     estimate: Estimate
     place: int | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AverageRank:
-    """A mean of ranks over data sets, with its 95 % interval over other data sets and images of the kind."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Average ranks over some data sets.
-
-    Attributes:
-        shared: places of the columns that they are over.
-        ranks: by name; only models that were ranked on all of those.
-        verdict: in words, which of the first places mean anything; "" where nothing is ranked.
-    """
-
-    shared: tuple[int, ...]
-    ranks: Mapping[str, AverageRank]
-    verdict: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +57,9 @@ class Grid:
         lines: the best average rank first, models without one after those with, grey ones last.
         shared: places of the columns that ranks are averaged over.
         verdict: in words, which of the first places mean anything.
+        left_out: in words, each model and data set that the ranks leave out.
+        unknown: cells that are not shown since no card says whether the model was trained on the data; 0 where all
+            cells are shown.
     """
 
     metric: str
@@ -88,6 +67,8 @@ class Grid:
     lines: tuple[Line, ...]
     shared: tuple[int, ...]
     verdict: str
+    left_out: tuple[str, ...]
+    unknown: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,35 +80,54 @@ class Board:
         version: of the protocol.
         columns: one table each, so that no column holds what must not be compared.
         labels: names of the columns.
+        distinction: what sets the board apart from others of the protocol, in words; "" where there is none.
         grids: one for each metric, in the order of the protocol.
+        zero_shot: the same of the cells alone whose model is known not to have been trained on their data.
     """
 
     protocol: str
     version: int
     columns: tuple[Table, ...]
     labels: tuple[str, ...]
+    distinction: str
     grids: tuple[Grid, ...]
+    zero_shot: tuple[Grid, ...]
 
 
 def build_boards(tables: Iterable[Table]) -> tuple[Board, ...]:
-    """Sort tables into boards: one for each protocol in one version with one set of settings, widest first."""
+    """Sort tables into boards: one for each protocol in one version with one rule, widest first.
+
+    A clip to the depth range is one rule, however many metres it is on each data set.
+    """
     groups: dict[tuple[str, int, str], list[Table]] = {}
     for table in tables:
         key = table.key
-        groups.setdefault((key.protocol, key.version, key.protocol_settings), []).append(table)
-    boards = [_board(tuple(columns)) for columns in groups.values()]
+        groups.setdefault((key.protocol, key.version, key.rule), []).append(table)
+    boards = [_board(tuple(columns), list(groups)) for columns in groups.values()]
     return tuple(sorted(boards, key=lambda board: -sum(len(table.ranked) for table in board.columns)))
 
 
-def _board(columns: tuple[Table, ...]) -> Board:
+def _board(columns: tuple[Table, ...], rules: Sequence[tuple[str, int, str]]) -> Board:
     key, metrics = columns[0].key, columns[0].info.metrics
     lines = rows_by_name(columns)
+    unseen = {
+        name: tuple(row if row and row.domain == "zero-shot" else None for row in members)
+        for name, members in lines.items()
+    }
+    unknown = sum(bool(row and row.domain == "unknown") for members in lines.values() for row in members)
+    labels = tuple(table.title for table in columns)
+    same_version = [rule for protocol, version, rule in rules if (protocol, version) == (key.protocol, key.version)]
     return Board(
         protocol=key.protocol,
         version=key.version,
         columns=columns,
-        labels=tuple(table.title for table in columns),
-        grids=tuple(_grid(metric, info, columns, lines) for metric, info in metrics.items()),
+        labels=labels,
+        distinction=differing(key.rule, same_version) if len(same_version) > 1 else "",
+        grids=tuple(_grid(metric, info, labels, lines, 0) for metric, info in metrics.items()),
+        zero_shot=tuple(
+            _grid(metric, info, labels, {name: own for name, own in unseen.items() if any(own)}, unknown)
+            for metric, info in metrics.items()
+        ),
     )
 
 
@@ -138,10 +138,12 @@ def rows_by_name(columns: Sequence[Table]) -> dict[str, tuple[Row | None, ...]]:
     return {name: tuple(place.get(name) for place in places) for name in names}
 
 
-def _grid(metric: str, info: MetricInfo, columns: Sequence[Table], rows: Mapping[str, tuple[Row | None, ...]]) -> Grid:
-    standing = average_ranks(metric, info, rows)
+def _grid(
+    metric: str, info: MetricInfo, labels: Sequence[str], rows: Mapping[str, tuple[Row | None, ...]], unknown: int
+) -> Grid:
+    standing = average_ranks(metric, info, rows, labels)
     by_name = standing.ranks
-    places = [_places(table, metric) for table in columns]
+    places = [_places([members[k] for members in rows.values()], metric, info) for k in range(len(labels))]
     lines = [_line(name, metric, members, places, by_name.get(name)) for name, members in rows.items()]
 
     def place(line: Line) -> tuple[bool, bool, float, int]:
@@ -159,27 +161,8 @@ def _grid(metric: str, info: MetricInfo, columns: Sequence[Table], rows: Mapping
         lines=tuple(sorted(lines, key=place)),
         shared=standing.shared,
         verdict=standing.verdict,
-    )
-
-
-def average_ranks(metric: str, info: MetricInfo, rows: Mapping[str, tuple[Row | None, ...]]) -> Standing:
-    """Average the ranks of models over the data sets that the most of them share.
-
-    Args:
-        metric: to rank by.
-        info: its direction.
-        rows: of each model, one for each data set or None.
-    """
-    shared, names = _shared(metric, rows)
-    average, distribution = _average_ranks(metric, info, shared, [rows[name] for name in names])
-    low, high = percentile_interval(distribution)
-    return Standing(
-        shared=shared,
-        ranks={
-            name: AverageRank(mean=float(average[k]), low=float(low[k]), high=float(high[k]))
-            for k, name in enumerate(names)
-        },
-        verdict=_verdict(names, average, distribution),
+        left_out=standing.left_out,
+        unknown=unknown,
     )
 
 
@@ -204,64 +187,12 @@ def _line(
     )
 
 
-def _places(table: Table, metric: str) -> dict[str, int]:
-    """Return the place of each ranked row: one more than there are better ones."""
-    known = [(row.name, mean) for row in table.ranked if (mean := row.estimates[metric].mean) is not None]
-    sign = -1 if table.info.metrics[metric].higher_is_better else 1
-    return {name: 1 + sum(sign * other < sign * mean for _, other in known) for name, mean in known}
-
-
-def _shared(metric: str, rows: Mapping[str, tuple[Row | None, ...]]) -> tuple[tuple[int, ...], list[str]]:
-    """Choose the columns to average ranks over, and the models that are ranked on all of them.
-
-    A rank among other competitors, or on other data, means something else. So of all sets of columns that some model
-    was ranked on, take the one with the most models times columns.
-    """
-    ranked = {
-        name: frozenset(
-            k for k, row in enumerate(members) if row and not row.unranked and row.estimates[metric].mean is not None
-        )
-        for name, members in rows.items()
-    }
-
-    def holders(columns: frozenset[int]) -> list[str]:
-        return [name for name, own in ranked.items() if columns <= own]
-
-    candidates = [columns for columns in dict.fromkeys(ranked.values()) if columns and len(holders(columns)) > 1]
-    if not candidates:
-        return (), []
-    chosen = max(candidates, key=lambda columns: (len(columns) * len(holders(columns)), len(columns)))
-    return tuple(sorted(chosen)), holders(chosen)
-
-
-def _average_ranks(
-    metric: str, info: MetricInfo, shared: Sequence[int], rows: Sequence[tuple[Row | None, ...]]
-) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "b m"]]:
-    if not rows:
-        return np.zeros(0), np.zeros((RESAMPLES, 0))
-    observed, drawn = [], []
-    for column in shared:
-        members = [row for one in rows if (row := one[column]) is not None]
-        # as shown: from each model's own images, which differ where a metric is undefined
-        observed.append([row.estimates[metric].mean for row in members])
-        drawn.append(pair(members, metric).resampled(resamples=RESAMPLES, seed=column))
-    average = ranks(np.array(observed, dtype=np.float64), higher_is_better=info.higher_is_better).mean(axis=0)
-    return average, resampled_average_ranks(drawn, higher_is_better=info.higher_is_better)
-
-
-def _verdict(names: Sequence[str], average: Float64[np.ndarray, " m"], distribution: Float64[np.ndarray, "b m"]) -> str:
-    if not names:
-        return ""
-    leader = int(average.argmin())
-    gaps = distribution - distribution[:, [leader]]
-    near = [
-        name
-        for k, name in enumerate(names)
-        if k != leader and np.quantile(gaps[:, k], 0.025) <= 0  # its rank may well be as good
+def _places(rows: Sequence[Row | None], metric: str, info: MetricInfo) -> dict[str, int]:
+    """Return the place of each ranked row of a column: one more than there are better ones."""
+    known = [
+        (row.name, mean)
+        for row in rows
+        if row is not None and not row.unranked and (mean := row.estimates[metric].mean) is not None
     ]
-    if not near:
-        return f"{names[leader]} ranks first, and no other model's rank comes within the noise of it."
-    listed = near[0] if len(near) == 1 else f"{', '.join(near[:-1])} and {near[-1]}"
-    if len(near) == len(names) - 1:
-        return f"Ranks are within noise: {names[leader]} comes first, but cannot be told from {listed}."
-    return f"{names[leader]} comes first, but cannot be told from {listed}: these ranks are within noise."
+    sign = -1 if info.higher_is_better else 1
+    return {name: 1 + sum(sign * other < sign * mean for _, other in known) for name, mean in known}

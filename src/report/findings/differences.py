@@ -5,15 +5,14 @@ import itertools
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64
 
-from src.records import statistics
-from src.report.findings.leaderboard import Row, Table
+from src.records import ranking, statistics
+from src.report.findings.leaderboard import Table
 from src.report.findings.paired import pair
+from src.report.findings.row import Row
+from src.report.findings.verdicts import listed
 
 LEVEL = 0.05
-_LEAST_RESAMPLES = 10_000
-_MOST_RESAMPLES = 100_000
 
 Outcome = Literal["better", "worse", "mixed", "open"]
 
@@ -26,14 +25,14 @@ class Contest:
         first, second: names of their rows.
         difference: mean of the first minus mean of the second, in the unit of the metric.
         low, high: its 95 % interval, units drawn anew for both together.
-        p_mean: of no difference of means, from the same draws, adjusted by Holm over the pairs of the table.
+        p_mean: of no difference of means, by the same paired test, adjusted by Holm over the pairs of the table.
         p_ranks: of Wilcoxon's signed ranks over units, adjusted likewise.
         wins: share of the images on which the first is better, ties counting half.
         effect: rank-biserial correlation over units, positive where the first is better.
         images: on which both have a value.
         units: that are drawn anew.
         outcome: for the first: better or worse where both tests say so, mixed where only one does or they disagree,
-            open where neither does.
+            open where neither does. Where signed ranks cannot decide (`Differences.untestable`), by the means alone.
     """
 
     first: str
@@ -72,26 +71,27 @@ class Diagram:
     Attributes:
         test: Friedman's, over units.
         names: in the order of its ranks.
-        bars: from and to which average rank models do not differ, by Nemenyi's test.
+        bars: from and to which average rank models do not differ, by Nemenyi's test; none where Friedman's shows no
+            difference at all, which Nemenyi's presupposes.
     """
 
-    test: statistics.Friedman
+    test: ranking.Friedman
     names: tuple[str, ...]
     bars: tuple[tuple[float, float], ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
-    """All pairs of one table.
+    """All pairs of one table by one metric.
 
     Attributes:
         table: of the leaderboard.
-        metric: its first.
+        metric: one of its headlines.
         names: of the ranked rows, best first.
         contests: of each ordered pair.
         unit: what is drawn anew.
         diagram: None for fewer than three models or five units.
-        resamples: draws.
+        untestable: in words, why no pair can be significant by signed ranks, however different; "" where it can.
         verdict: in words.
     """
 
@@ -101,84 +101,108 @@ class Differences:
     contests: dict[tuple[str, str], Contest]
     unit: str
     diagram: Diagram | None
-    resamples: int
+    untestable: str
     verdict: str
 
 
 def differences(tables: tuple[Table, ...]) -> tuple[Differences, ...]:
-    """Compare the ranked rows of each table in pairs, by its first metric."""
-    return tuple(found for table in tables if (found := _differences(table)) is not None)
+    """Compare the ranked rows of each table in pairs, by each of its headline metrics; each is a family of its own."""
+    found = (_differences(table, metric) for table in tables for metric in headlines(table))
+    return tuple(one for one in found if one is not None)
 
 
-def _differences(table: Table) -> Differences | None:
-    metric = table.metrics[0]
+def headlines(table: Table) -> tuple[str, ...]:
+    """Return the metrics that tables lead with: the first, and the first that runs the other way.
+
+    Commonly an error and a share of good pixels: AbsRel and the first delta.
+    """
+    metrics = table.info.metrics
+    first = table.metrics[0]
+    other = (name for name in metrics if metrics[name].higher_is_better != metrics[first].higher_is_better)
+    return (first, *itertools.islice(other, 1))
+
+
+def _differences(table: Table, metric: str) -> Differences | None:
     rows = [row for row in table.ranked if row.estimates[metric].mean is not None]
-    if len(rows) < 2 or pair(rows[:1], metric).units.count < 2:
+    if len(rows) < 2 or not pair(rows, metric).enough:
         return None
     pairs = len(rows) * (len(rows) - 1) // 2
-    # the smallest p-value, 2 / draws, must stay small when Holm multiplies it by the number of pairs
-    resamples = min(max(_LEAST_RESAMPLES, 200 * pairs), _MOST_RESAMPLES)
-    # drawn once for all where every image has a value under every model, and pair by pair where not
-    everyone = pair(rows, metric)
-    drawn = everyone.resampled(resamples=resamples) if np.isfinite(everyone.values).all() else None
-    tested = [
-        _tested((rows[i], rows[j]), table, metric, resamples, None if drawn is None else drawn[:, i] - drawn[:, j])
-        for i, j in itertools.combinations(range(len(rows)), 2)
-    ]
-    contests = _adjusted(tested)
+    higher_is_better = table.info.metrics[metric].higher_is_better
+    rows.sort(key=lambda row: (row.estimates[metric].mean or 0.0) * (-1 if higher_is_better else 1))
+    tested = [_tested((one, two), table, metric) for one, two in itertools.combinations(rows, 2)]
+    units = pair(rows, metric).units
+    what = "scenes" if units.kind == "clusters" else "images"
+    untestable = _untestable(max(one.units for one in tested), pairs, what)
+    contests = _adjusted(tested, by_means_alone=bool(untestable))
     return Differences(
         table=table,
         metric=metric,
         names=tuple(row.name for row in rows),
         contests={(one.first, one.second): one for both in contests for one in (both, both.turned())},
-        unit=pair(rows[:1], metric).units.kind,
+        unit=what,
         diagram=_diagram(rows, table, metric),
-        resamples=resamples,
-        verdict=_verdict([row.name for row in rows], contests),
+        untestable=untestable,
+        verdict=_verdict([row.name for row in rows], contests, by_means_alone=bool(untestable)),
     )
 
 
-def _tested(
-    rows: tuple[Row, Row], table: Table, metric: str, resamples: int, gaps: Float64[np.ndarray, " b"] | None
-) -> Contest:
+def _untestable(units: int, pairs: int, what: str) -> str:
+    """Say that no pair can be significant by signed ranks where even one that differs everywhere could not."""
+    least = statistics.least_signed_rank(units)
+    if least * pairs < LEVEL:
+        return ""
+    return (
+        f"With {units} {what} the p-value of signed ranks is never below {least:.2g}, and {pairs} "
+        f"pair{'s' * (pairs != 1)} make that {min(1.0, least * pairs):.2g}: it can show nothing here. Verdicts are by "
+        f"the paired test of means alone (t with {units - 1} degrees of freedom)."
+    )
+
+
+def _tested(rows: tuple[Row, Row], table: Table, metric: str) -> Contest:
     one, two = rows
     paired = pair(rows, metric)
     both = np.isfinite(paired.values).all(axis=1)
     paired = dataclasses.replace(paired, weights=np.where(both[:, None], paired.weights, 0.0))
     sign = 1.0 if table.info.metrics[metric].higher_is_better else -1.0
-    if gaps is None:
-        drawn = paired.resampled(resamples=resamples)
-        gaps = drawn[:, 0] - drawn[:, 1]
-    low, high = statistics.percentile_interval(gaps[:, None])[:, 0]
-    sums, totals = statistics.unit_sums(paired.values, paired.weights, paired.units)
-    means = sums.sum(axis=0) / totals.sum(axis=0)
+    means = paired.means()
+    gap = means.column(0).minus(means.column(1))
+    low, high = statistics.intervals(gap, skewed=False)[:, 0]
     units = paired.unit_means()
     p_ranks, effect = statistics.signed_rank(sign * (units[:, 0] - units[:, 1]))
     better = sign * (paired.values[both, 0] - paired.values[both, 1])
     return Contest(
         first=one.name,
         second=two.name,
-        difference=float(means[0] - means[1]),
+        difference=float(gap.values[0]),
         low=float(low),
         high=float(high),
-        p_mean=statistics.resampled_p(gaps[np.isfinite(gaps)]),
+        p_mean=float(statistics.p_values(gap)[0]),
         p_ranks=p_ranks,
         wins=float((better > 0).mean() + 0.5 * (better == 0).mean()),
         effect=effect,
         images=int(both.sum()),
         units=len(units),
         # which way; whether it holds is decided once all pairs are known
-        outcome="better" if sign * (means[0] - means[1]) > 0 else "worse",
+        outcome="better" if sign * gap.values[0] > 0 else "worse",
     )
 
 
-def _adjusted(contests: list[Contest]) -> list[Contest]:
+def _adjusted(contests: list[Contest], *, by_means_alone: bool) -> list[Contest]:
     by_mean = statistics.holm(np.array([one.p_mean for one in contests]))
     by_ranks = statistics.holm(np.array([one.p_ranks for one in contests]))
     return [
-        dataclasses.replace(one, p_mean=float(p), p_ranks=float(q), outcome=_outcome(one, float(p), float(q)))
+        dataclasses.replace(
+            one,
+            p_mean=float(p),
+            p_ranks=float(q),
+            outcome=_outcome_of_means(one, float(p)) if by_means_alone else _outcome(one, float(p), float(q)),
+        )
         for one, p, q in zip(contests, by_mean, by_ranks, strict=True)
     ]
+
+
+def _outcome_of_means(contest: Contest, p_mean: float) -> Outcome:
+    return contest.outcome if p_mean < LEVEL else "open"
 
 
 def _outcome(contest: Contest, p_mean: float, p_ranks: float) -> Outcome:
@@ -193,9 +217,9 @@ def _diagram(rows: list[Row], table: Table, metric: str) -> Diagram | None:
     units = pair(rows, metric).unit_means()
     if len(rows) < 3 or len(units) < 5:
         return None
-    test = statistics.friedman(units, higher_is_better=table.info.metrics[metric].higher_is_better)
+    test = ranking.friedman(units, higher_is_better=table.info.metrics[metric].higher_is_better)
     order = np.argsort(test.average_ranks, kind="stable")
-    runs = statistics.indistinct(test.average_ranks, test.critical_difference)
+    runs = ranking.indistinct(test.average_ranks, test.critical_difference) if test.p < LEVEL else []
     return Diagram(
         test=test,
         names=tuple(rows[k].name for k in order),
@@ -203,12 +227,12 @@ def _diagram(rows: list[Row], table: Table, metric: str) -> Diagram | None:
     )
 
 
-def _verdict(names: list[str], contests: list[Contest]) -> str:
+def _verdict(names: list[str], contests: list[Contest], *, by_means_alone: bool) -> str:
     behind = {one.second: one.outcome for one in contests if one.first == names[0]}
     open_ = [name for name, outcome in behind.items() if outcome != "better"]
     settled = sum(one.outcome in ("better", "worse") for one in contests)
-    shown = f"{settled} of {len(contests)} differences are shown by both tests."
+    by = "the test of means" if by_means_alone else "both tests"
+    shown = f"{settled} of {len(contests)} differences are shown by {by}."
     if not open_:
-        return f"{names[0]} is better than every other model by both tests. {shown}"
-    listed = open_[0] if len(open_) == 1 else f"{', '.join(open_[:-1])} and {open_[-1]}"
-    return f"{names[0]} has the best mean, but is not shown to be better than {listed}: within noise. {shown}"
+        return f"{names[0]} is better than every other model by {by}. {shown}"
+    return f"{names[0]} has the best mean, but is not shown to be better than {listed(open_)}: within noise. {shown}"

@@ -8,6 +8,7 @@ from src.report.findings.cells import Findings
 from src.report.findings.differences import Differences, differences
 from src.report.findings.leaderboard import Groups, Table, comparable_rows, tables_of
 from src.report.findings.papers import PaperComparison, compare
+from src.report.findings.robustness import Trial, trials
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,15 +18,19 @@ class Evidence:
     Attributes:
         findings: the cells.
         images: how many images of each cell are shown.
+        floors: whether baselines that ignore the image compete.
+        baseline: name of the row whose mCE is 100 %; None for the most complete ranked one.
     """
 
     findings: Findings
     images: int
+    floors: bool = False
+    baseline: str | None = None
 
     @functools.cached_property
     def groups(self) -> Groups:
         """Rows of all cells, clean or corrupted, by what must agree between them."""
-        return comparable_rows(self.findings.cells)
+        return comparable_rows(self.findings.cells, floors=self.floors)
 
     @functools.cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -41,6 +46,11 @@ class Evidence:
     def differences(self) -> tuple[Differences, ...]:
         """Pairs of models."""
         return differences(self.tables)
+
+    @functools.cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """Models on corrupted images."""
+        return trials(self.groups, baseline=self.baseline)
 
     @functools.cached_property
     def papers(self) -> tuple[PaperComparison, ...]:

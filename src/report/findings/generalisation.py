@@ -1,16 +1,34 @@
 """The section about domains: data a model was trained on against data it never saw, and kinds of scene apart."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 import numpy as np
+from jaxtyping import Float64
 
-from src.report.findings.board import AverageRank, Board, average_ranks, rows_by_name
-from src.report.findings.leaderboard import Domain, Row, Table
+from src.records.statistics import drawn_means
+from src.report.findings.board import Board, rows_by_name
+from src.report.findings.leaderboard import Table
+from src.report.findings.paired import pair
+from src.report.findings.row import Domain, Row
+from src.report.findings.verdicts import AverageRank, Lines, average_ranks, ranked_on
 
 _MOST_GROUPS = 12  # more are scenes, not kinds of scene
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A relative error with its 95 % interval over the same data sets with other images of the kind.
+
+    `low` and `high` are None where a data set has too few images or clusters; `sets` counts the data sets.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    sets: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +40,10 @@ class Reach:
         in_domain, zero_shot, unknown: data sets it was ranked on, by what its card says of them.
         rank: average over zero-shot data sets that it shares with other models; None where it shares none.
         mean: of its zero-shot means over those data sets; None likewise.
-        in_domain_level, zero_shot_level: error relative to the median model of the data set, geometric mean over data
-            sets; None where there is none. 1 is the median model.
+        in_domain_level, zero_shot_level: error relative to the median model, geometric mean over data sets; None where
+            there is none. 1 is the median model. Over the data sets and models of `Domains.compared` alone.
         gap: zero-shot level over in-domain level: how much worse, against the others, it is on what it never saw.
-        worst: the data set with the largest relative error, and that error.
+        worst: the compared data set with the largest relative error, and that error.
     """
 
     name: str
@@ -34,9 +52,9 @@ class Reach:
     unknown: tuple[str, ...]
     rank: AverageRank | None
     mean: float | None
-    in_domain_level: float | None
-    zero_shot_level: float | None
-    gap: float | None
+    in_domain_level: Level | None
+    zero_shot_level: Level | None
+    gap: Level | None
     worst: tuple[str, float] | None
 
 
@@ -48,6 +66,8 @@ class Domains:
         board: they are from.
         metric: its first.
         shared: data sets that zero-shot ranks and means are over.
+        compared: data sets, the most that any two models share, over which levels are; and the models that all of them
+            share, whose median they are relative to. Rows on some of the sets only move no level.
         verdict: about those ranks, in words.
         reaches: of the models, best zero-shot rank first.
     """
@@ -55,6 +75,7 @@ class Domains:
     board: Board
     metric: str
     shared: tuple[str, ...]
+    compared: tuple[tuple[str, ...], tuple[str, ...]]
     verdict: str
     reaches: tuple[Reach, ...]
 
@@ -138,18 +159,20 @@ def _domains(board: Board) -> Domains | None:
     unseen = {
         name: tuple(row if row and row.domain == "zero-shot" else None for row in own) for name, own in rows.items()
     }
-    standing = average_ranks(metric, board.columns[0].info.metrics[metric], unseen)
     if len(rows) < 2:  # levels and ranks are relative to others
         return None
-    levels = _levels(board, metric, rows)
+    standing = average_ranks(metric, board.columns[0].info.metrics[metric], unseen, board.labels)
+    pool = _pool(metric, rows)
+    levels = _levels(board, metric, {name: rows[name] for name in pool[1]}, pool[0])
     reaches = [
-        _reach(name, own, metric, board, standing.ranks.get(name), standing.shared, levels[name])
+        _reach(name, own, metric, board, standing.ranks.get(name), standing.shared, levels.get(name))
         for name, own in rows.items()
     ]
     return Domains(
         board=board,
         metric=metric,
         shared=tuple(board.labels[place] for place in standing.shared),
+        compared=(tuple(board.labels[place] for place in pool[0]), tuple(pool[1])),
         verdict=standing.verdict,
         reaches=tuple(
             sorted(reaches, key=lambda one: (one.rank is None, one.rank.mean if one.rank else 0.0, one.name))
@@ -157,20 +180,78 @@ def _domains(board: Board) -> Domains | None:
     )
 
 
-def _levels(board: Board, metric: str, rows: Mapping[str, tuple[Row | None, ...]]) -> dict[str, list[float | None]]:
+def _pool(metric: str, rows: Lines) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Choose the data sets that levels are over, the most that two models share, and all models that share them."""
+    ranked = {name: ranked_on(metric, members) for name, members in rows.items()}
+    common = dict.fromkeys(one & other for one, other in itertools.combinations(ranked.values(), 2))
+    held = {sets: tuple(name for name, own in ranked.items() if sets <= own) for sets in common if sets}
+    if not held:
+        return (), ()
+    chosen = max(held, key=lambda sets: (len(sets), len(held[sets])))
+    return tuple(sorted(chosen)), held[chosen]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Levels:
+    """Relative errors of one model: logarithms, observed and drawn (None where too few), by place of the data set."""
+
+    observed: Mapping[int, float]
+    drawn: Mapping[int, Float64[np.ndarray, " b"] | None]
+
+
+def _levels(board: Board, metric: str, rows: Lines, places: Sequence[int]) -> dict[str, _Levels]:
     """Return each model's error on each data set relative to that of the median model there."""
-    levels: dict[str, list[float | None]] = {name: [] for name in rows}
-    for place, table in enumerate(board.columns):
-        errors = {
-            name: _error(table, metric, mean)
-            for name, own in rows.items()
-            if (row := own[place]) is not None and (mean := row.estimates[metric].mean) is not None
-        }
-        # one model alone is its own median and says nothing
-        middle = median(errors.values()) if len(errors) > 1 else 0.0
-        for name, own in levels.items():
-            own.append(errors[name] / middle if name in errors and middle > 0 and errors[name] > 0 else None)
-    return levels
+    observed: dict[str, dict[int, float]] = {name: {} for name in rows}
+    drawn: dict[str, dict[int, Float64[np.ndarray, " b"] | None]] = {name: {} for name in rows}
+    for place in places:
+        members = [row for own in rows.values() if (row := own[place]) is not None]
+        paired = pair(members, metric)
+        higher = board.columns[place].info.metrics[metric].higher_is_better
+        means = np.array([row.estimates[metric].mean for row in members], dtype=np.float64)
+        errors = 1 - means if higher else means
+        if not (errors > 0).all():
+            continue
+        draws = drawn_means(paired.means(), seed=place) if paired.enough else None
+        if draws is not None:
+            lacking = np.maximum(1 - draws if higher else draws, 1e-12)
+            spread = np.log(lacking) - np.log(np.median(lacking, axis=1, keepdims=True))
+        for k, name in enumerate(rows):
+            observed[name][place] = float(np.log(errors[k]) - np.log(np.median(errors)))
+            drawn[name][place] = None if draws is None else spread[:, k]
+    return {name: _Levels(observed=observed[name], drawn=drawn[name]) for name in rows}
+
+
+def _level(levels: _Levels, places: Sequence[int]) -> Level | None:
+    """Return the geometric mean over some data sets, with its interval."""
+    if not places:
+        return None
+    return _as_level(
+        sum(levels.observed[place] for place in places) / len(places), _average_draw(levels, places), len(places)
+    )
+
+
+def _as_level(logarithm: float, draws: Float64[np.ndarray, " b"] | None, sets: int) -> Level:
+    low, high = (None, None) if draws is None else np.exp(np.quantile(draws, (0.025, 0.975))).tolist()
+    return Level(value=math.exp(logarithm), low=low, high=high, sets=sets)
+
+
+def _average_draw(levels: _Levels, places: Sequence[int]) -> Float64[np.ndarray, " b"] | None:
+    draws = [levels.drawn[place] for place in places]
+    known = [one for one in draws if one is not None]
+    return np.mean(known, axis=0) if len(known) == len(draws) else None
+
+
+def _gap(levels: _Levels, unseen: Sequence[int], seen: Sequence[int]) -> Level | None:
+    """Return the zero-shot level over the in-domain level."""
+    zero_shot, in_domain = _level(levels, unseen), _level(levels, seen)
+    if zero_shot is None or in_domain is None:
+        return None
+    one, two = _average_draw(levels, unseen), _average_draw(levels, seen)
+    return _as_level(
+        math.log(zero_shot.value / in_domain.value),
+        None if one is None or two is None else one - two,
+        zero_shot.sets + in_domain.sets,
+    )
 
 
 def _reach(
@@ -180,18 +261,19 @@ def _reach(
     board: Board,
     rank: AverageRank | None,
     shared: Sequence[int],
-    levels: Sequence[float | None],
+    levels: _Levels | None,
 ) -> Reach:
-    def sets(domain: Domain) -> tuple[str, ...]:
-        return tuple(label for label, row in zip(board.labels, own, strict=True) if row and row.domain == domain)
+    def places(domain: Domain) -> tuple[int, ...]:
+        return tuple(place for place, row in enumerate(own) if row and row.domain == domain)
 
-    def level(domain: Domain) -> float | None:
-        found = [one for one, row in zip(levels, own, strict=True) if one and row and row.domain == domain]
-        return math.exp(sum(map(math.log, found)) / len(found)) if found else None
+    def sets(domain: Domain) -> tuple[str, ...]:
+        return tuple(board.labels[place] for place in places(domain))
 
     means = [row.estimates[metric].mean for place in shared if (row := own[place]) is not None]
     known = [mean for mean in means if mean is not None]
-    seen, unseen = level("in-domain"), level("zero-shot")
+    kept = levels or _Levels(observed={}, drawn={})
+    seen, unseen = ([p for p in places(one) if p in kept.observed] for one in ("in-domain", "zero-shot"))
+    worst = max(kept.observed, key=lambda place: kept.observed[place], default=None)
     return Reach(
         name=name,
         in_domain=sets("in-domain"),
@@ -199,14 +281,10 @@ def _reach(
         unknown=sets("unknown"),
         rank=rank,
         mean=sum(known) / len(known) if rank is not None else None,
-        in_domain_level=seen,
-        zero_shot_level=unseen,
-        gap=unseen / seen if seen and unseen else None,
-        worst=max(
-            ((label, one) for label, one in zip(board.labels, levels, strict=True) if one is not None),
-            key=lambda pair: pair[1],
-            default=None,
-        ),
+        in_domain_level=_level(kept, seen),
+        zero_shot_level=_level(kept, unseen),
+        gap=_gap(kept, unseen, seen),
+        worst=None if worst is None else (board.labels[worst], math.exp(kept.observed[worst])),
     )
 
 

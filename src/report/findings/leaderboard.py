@@ -4,68 +4,18 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from src.records.aggregate import Estimate, estimates, unranked_because
+from src.records.aggregate import estimates, unranked_because
 from src.records.reader import Cell
-from src.records.schema import ProtocolInfo, RunManifest
+from src.records.schema import ProtocolInfo
 from src.records.table import Scored
+from src.report.findings.apart import facts, flatten, what_differs
+from src.report.findings.competitors import aliases, competitors
+from src.report.findings.row import FLOOR, Row, is_floor
 from src.report.findings.words import alignment, decimals_for
-
-Domain = Literal["in-domain", "zero-shot", "unknown"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One cell under one protocol.
-
-    Attributes:
-        cell: where the numbers come from.
-        protocol: its name.
-        estimates: metric -> mean with uncertainty.
-        unranked: the reasons why the row is not ranked; empty where it is.
-        variant: what sets the cell apart from others of the same model and resolution, in any table; "" where nothing
-            need be said.
-        input_sizes: distinct (height, width) the network saw, in pixels.
-    """
-
-    cell: Cell
-    protocol: str
-    estimates: Mapping[str, Estimate]
-    unranked: tuple[str, ...]
-    variant: str
-    input_sizes: tuple[tuple[int, int], ...]
-
-    @property
-    def manifest(self) -> RunManifest:
-        """Of the cell."""
-        return self.cell.manifest
-
-    @property
-    def scored(self) -> Scored:
-        """Its images, in columns."""
-        return self.cell.scores[self.protocol]
-
-    @property
-    def domain(self) -> Domain:
-        """Whether the model was trained on the data set, by its card."""
-        return domain(self.manifest)
-
-    @property
-    def name(self) -> str:
-        """Model, resolution and whatever else it takes to tell the row from the others of its table."""
-        asked = "" if self.manifest.resolution == "default" else f"at {self.manifest.resolution}"
-        return " ".join(part for part in (self.manifest.model, asked, self.variant) if part)
-
-
-def domain(manifest: RunManifest) -> Domain:
-    """Say whether the model of a cell was trained on its data set, by its card."""
-    known = manifest.card.get("training_data")
-    if not known or "unknown" in known or not manifest.data_family:
-        return "unknown"
-    return "in-domain" if manifest.data_family in known else "zero-shot"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +27,8 @@ class Comparable:
         protocol: name of the protocol.
         version: of the protocol.
         protocol_settings: everything else that is known about the protocol, as JSON.
+        rule: the same before a data variant fills it in: a clip to the depth range is one rule for all. Tables of one
+            rule stand on one board.
         data_settings: of the data variant, as JSON.
         samples: hash of the sample ids and of the number of valid pixels of each.
     """
@@ -85,6 +37,7 @@ class Comparable:
     protocol: str
     version: int
     protocol_settings: str
+    rule: str
     data_settings: str
     samples: str
 
@@ -100,22 +53,26 @@ class Table:
         key: what the rows have in common.
         info: the protocol when it was applied.
         depth_range: (nearest, farthest) metres of ground truth that counts, or None where the records do not say.
-        rows: at least one.
+        rows: at least one; those that differ in the seed alone are one, and so are exact duplicates.
+        measured: the same, one row for each cell.
         apart: why other cells of this data variant and protocol are in another table; empty where there are none.
-        part: which of those tables this is, as in "1 of 2"; "" where there is only one.
+        distinction: what this table is, in words, where there are others; "" where there is only one.
+        facts: what the table counts: images, scenes, range, crop, valid pixels.
     """
 
     key: Comparable
     info: ProtocolInfo
     depth_range: tuple[float, float] | None
     rows: tuple[Row, ...]
+    measured: tuple[Row, ...]
     apart: tuple[str, ...]
-    part: str
+    distinction: str
+    facts: tuple[str, ...]
 
     @property
     def title(self) -> str:
-        """The data variant, and which table of its protocol this is if there are several."""
-        return f"{self.key.data} ({self.part})" if self.part else self.key.data
+        """The data variant, and what sets this table apart if its protocol has several of it."""
+        return f"{self.key.data} ({self.distinction})" if self.distinction else self.key.data
 
     @property
     def alignment(self) -> str:
@@ -175,12 +132,25 @@ def tables_of(rows: Groups) -> list[Table]:
         return key.data, order[key.protocol], key.version, -groups[key][0].manifest.expected
 
     keys = sorted(groups, key=place)
-    return [_table(key, groups[key], _apart(key, keys), _part(key, keys)) for key in keys]
+    measured = {key: _without_repeats(groups[key]) for key in keys}
+    joined = {key: competitors(measured[key]) for key in keys}
+    renamed = aliases(joined.values())
+    return [_table(key, measured, _renamed(joined[key], renamed), keys) for key in keys]
 
 
-def comparable_rows(cells: Iterable[Cell]) -> Groups:
-    """Return the rows of all cells, clean or corrupted, by what must agree between them."""
+def _renamed(rows: Sequence[Row], renamed: Mapping[str, str]) -> list[Row]:
+    return [dataclasses.replace(row, alias=renamed[row.name]) if row.name in renamed else row for row in rows]
+
+
+def comparable_rows(cells: Iterable[Cell], *, floors: bool = False) -> Groups:
+    """Return the rows of all cells, clean or corrupted, by what must agree between them.
+
+    Args:
+        cells: finished ones.
+        floors: whether baselines that ignore the image compete; they do anyway where there is nothing else.
+    """
     cells = tuple(cells)
+    compete = floors or all(is_floor(cell.manifest) for cell in cells)
     groups: dict[Comparable, list[Row]] = {}
     for cell, variant in zip(cells, _variants(cells), strict=True):
         values = estimates(cell.scores)
@@ -189,7 +159,10 @@ def comparable_rows(cells: Iterable[Cell]) -> Groups:
                 cell=cell,
                 protocol=protocol,
                 estimates=values[protocol],
-                unranked=unranked_because(cell.manifest, protocol),
+                unranked=(
+                    *unranked_because(cell.manifest, protocol),
+                    *((FLOOR,) if is_floor(cell.manifest) and not compete else ()),
+                ),
                 variant=variant,
                 input_sizes=_input_sizes(cell.scores[protocol]),
             )
@@ -208,9 +181,17 @@ def _comparable(cell: Cell, protocol: str) -> Comparable:
         protocol=protocol,
         version=info.version,
         protocol_settings=_canonical(settings),
+        rule=_canonical(_rule(settings)),
         data_settings=_canonical(config.get("data")),
         samples=_hash_of_samples(cell.scores[protocol]),
     )
+
+
+def _rule(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out the metres of a clip that the protocol takes from the data variant."""
+    config = settings["config"]
+    taken = isinstance(config, dict) and isinstance(config.get("clip"), str)
+    return {**settings, "info": {k: v for k, v in settings["info"].items() if not (taken and k == "clip")}}
 
 
 def _apart(key: Comparable, keys: Iterable[Comparable]) -> tuple[str, ...]:
@@ -226,29 +207,33 @@ def _apart(key: Comparable, keys: Iterable[Comparable]) -> tuple[str, ...]:
     return tuple(words for field, words in names.items() if len({getattr(other, field) for other in others}) > 1)
 
 
-def _part(key: Comparable, keys: Sequence[Comparable]) -> str:
-    twins = [other for other in keys if (other.data, other.protocol) == (key.data, key.protocol)]
-    return f"{twins.index(key) + 1} of {len(twins)}" if len(twins) > 1 else ""
-
-
-def _table(key: Comparable, rows: Sequence[Row], apart: tuple[str, ...], part: str) -> Table:
-    rows = _without_repeats(rows)
+def _table(
+    key: Comparable, measured: Mapping[Comparable, Sequence[Row]], rows: Sequence[Row], keys: Sequence[Comparable]
+) -> Table:
     info = rows[0].manifest.protocols[key.protocol]
     first = next(iter(info.metrics))
     sign = -1 if info.metrics[first].higher_is_better else 1
+    twins = [
+        other
+        for other in keys
+        if (other.data, other.protocol, other.version, other.rule) == (key.data, key.protocol, key.version, key.rule)
+    ]
 
     def place(row: Row) -> tuple[bool, float, str]:
         mean = row.estimates[first].mean
         return bool(row.unranked), float("inf") if mean is None else sign * mean, row.name
 
-    depth_range = _mapping(rows[0].manifest.config.get("data")).get("depth_range")
+    settings = _mapping(rows[0].manifest.config.get("data"))
+    depth_range = settings.get("depth_range")
     return Table(
         key=key,
         info=info,
         depth_range=(float(depth_range[0]), float(depth_range[1])) if isinstance(depth_range, list) else None,
         rows=tuple(sorted(rows, key=place)),
-        apart=apart,
-        part=part,
+        measured=tuple(sorted(measured[key], key=place)),
+        apart=_apart(key, keys),
+        distinction=what_differs(key, measured, twins),
+        facts=facts(rows[0], settings),
     )
 
 
@@ -266,7 +251,7 @@ def _without_repeats(rows: Sequence[Row]) -> list[Row]:
 
 def _variants(cells: Sequence[Cell]) -> list[str]:
     """Say for each cell what sets it apart from the others of the same model and resolution."""
-    settings = [_flatten({key: cell.manifest.config.get(key) for key in ("model", "seed")}) for cell in cells]
+    settings = [flatten({key: cell.manifest.config.get(key) for key in ("model", "seed")}) for cell in cells]
     twins: dict[tuple[str, str], list[dict[str, str]]] = {}
     for cell, own in zip(cells, settings, strict=True):
         twins.setdefault(_identity(cell), []).append(own)
@@ -281,13 +266,6 @@ def _variants(cells: Sequence[Cell]) -> list[str]:
 
 def _identity(cell: Cell) -> tuple[str, str]:
     return cell.manifest.model, cell.manifest.resolution
-
-
-def _flatten(value: Any, name: str = "") -> dict[str, str]:
-    if isinstance(value, dict):
-        pairs = [_flatten(inner, f"{name}.{key}".lstrip(".")) for key, inner in value.items()]
-        return {key: text for pair in pairs for key, text in pair.items()}
-    return {name: str(value)}
 
 
 def _input_sizes(scored: Scored) -> tuple[tuple[int, int], ...]:

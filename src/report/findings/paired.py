@@ -2,12 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from src.records.statistics import Units, resampled_means, unit_sums, units_of
-from src.report.findings.leaderboard import Row
+from src.records.statistics import LEAST_UNITS, Means, Units, linearised, unit_sums, units_of
+from src.report.findings.row import Row
+
+LEAST_IMAGES: Final = 10
+"""With fewer images nothing is said about ranks and differences."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +28,14 @@ class Paired:
     weights: Float64[np.ndarray, "n m"]
     units: Units
 
-    def resampled(self, *, resamples: int, seed: int = 0) -> Float64[np.ndarray, "b m"]:
-        """Draw units anew, the same for all models, and return their means."""
-        return resampled_means(*unit_sums(self.values, self.weights, self.units), resamples=resamples, seed=seed)
+    @property
+    def enough(self) -> bool:
+        """Whether there are images and clusters enough to say anything about ranks and differences."""
+        return self.units.count >= (LEAST_UNITS if self.units.kind == "clusters" else LEAST_IMAGES)
+
+    def means(self) -> Means:
+        """Return the means of the models, with what each unit adds to them."""
+        return linearised(*unit_sums(self.values, self.weights, self.units))
 
     def unit_means(self) -> Float64[np.ndarray, "u m"]:
         """Return the mean of each unit; units in which a model has none are left out for all."""

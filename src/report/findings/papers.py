@@ -16,7 +16,8 @@ from src.records.reproduction import (
     reruns,
     tolerance,
 )
-from src.report.findings.leaderboard import Row, Table
+from src.report.findings.leaderboard import Table
+from src.report.findings.row import Row
 
 Verdict = Literal["reproduced", "deviates", "not reachable", "no verdict"]
 
@@ -79,7 +80,7 @@ class PaperComparison:
 def compare(tables: Sequence[Table]) -> tuple[PaperComparison, ...]:
     """Put every cell beside the numbers that papers print for exactly what it measured."""
     numbers, others = published_numbers(), reruns()
-    rows = [(table, row) for table in tables for row in table.rows]
+    rows = [(table, row) for table in tables for row in table.measured]
     found = []
     for paper in paper_tables():
         comparisons: list[Comparison] = []

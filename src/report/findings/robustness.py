@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Final
 
+from src.core.errors import RecordsError
 from src.records.aggregate import unranked_because
 from src.records.robustness import (
     FAMILIES,
@@ -15,7 +16,9 @@ from src.records.robustness import (
     mean_corruption_error,
     mean_resilience_rate,
 )
-from src.report.findings.leaderboard import Comparable, Groups, Row
+from src.report.findings.leaderboard import Comparable, Groups
+from src.report.findings.resilience import Conditions, Interval, intervals_of
+from src.report.findings.row import FLOOR, Row
 from src.report.findings.words import decimals_for, metric_label
 
 CATALOGUE: Final = tuple(name for family in FAMILIES.values() for name in family)
@@ -34,6 +37,7 @@ class Hardiness:
         errors: corruption -> DEE2; only of those that have all severities.
         clean_error: DEE2 on clean images, or None.
         unranked: why it has neither mCE nor mRR and is no baseline; empty if nothing but the corruption speaks against.
+        conditions: its cells, the clean one under ("none", 0).
     """
 
     name: str
@@ -42,6 +46,7 @@ class Hardiness:
     errors: Mapping[str, float]
     clean_error: float | None
     unranked: tuple[str, ...]
+    conditions: Conditions
 
     @property
     def cells(self) -> int:
@@ -66,9 +71,10 @@ class Trial:
         decimals: of its values.
         corruptions: those of any model.
         models: by name.
-        baseline: whose mCE is 100 %: of the ranked models with the most complete corruptions the first by name; None
-            where none has a complete one.
+        baseline: whose mCE is 100 %: the one that was asked for, or of the ranked models with the most complete
+            corruptions the first by name; None where none has a complete one.
         mce, mrr: name -> percent over the baseline's complete corruptions; only of models that have all of them.
+        mce_intervals, mrr_intervals: their 95 % intervals over images drawn anew; not of those with too few.
     """
 
     key: Comparable
@@ -81,25 +87,36 @@ class Trial:
     baseline: Hardiness | None
     mce: Mapping[str, float]
     mrr: Mapping[str, float]
+    mce_intervals: Mapping[str, Interval]
+    mrr_intervals: Mapping[str, Interval]
 
 
-def trials(rows: Groups) -> tuple[Trial, ...]:
-    """Set corrupted cells beside the clean ones with the same data, settings, images and protocol."""
+def trials(rows: Groups, *, baseline: str | None = None) -> tuple[Trial, ...]:
+    """Set corrupted cells beside the clean ones with the same data, settings, images and protocol.
+
+    Args:
+        rows: of all cells.
+        baseline: name of the row whose mCE is to be 100 %, or None to choose.
+
+    Raises:
+        RecordsError: if the model that was asked for has no corruption under all severities.
+    """
     return tuple(
-        _trial(key, rows)
+        _trial(key, rows, baseline)
         for key, rows in sorted(rows.items(), key=lambda item: item[0].data)
         if any(row.manifest.corruption != "none" for row in rows)
     )
 
 
-def _trial(key: Comparable, rows: Sequence[Row]) -> Trial:
+def _trial(key: Comparable, rows: Sequence[Row], wanted: str | None) -> Trial:
     metric, info = next(iter(rows[0].manifest.protocols[key.protocol].metrics.items()))
     names = sorted({row.name for row in rows if row.manifest.corruption != "none"})
     models = tuple(_hardiness(name, [row for row in rows if row.name == name], metric) for name in names)
     present = {corruption for model in models for corruption in model.means}
-    candidates = [model for model in models if not model.unranked and model.errors and all(model.errors.values())]
-    baseline = max(candidates, key=lambda model: len(model.errors), default=None)
+    baseline = _baseline(key, models, wanted)
     mce, mrr = {}, {}
+    mce_intervals: dict[str, Interval] = {}
+    mrr_intervals: dict[str, Interval] = {}
     for model in models:
         if baseline is None or model.unranked or not baseline.errors.keys() <= model.errors.keys():
             continue
@@ -107,6 +124,11 @@ def _trial(key: Comparable, rows: Sequence[Row]) -> Trial:
         mce[model.name] = mean_corruption_error(errors, baseline.errors)
         if model.clean_error is not None and math.isfinite(rate := mean_resilience_rate(errors, model.clean_error)):
             mrr[model.name] = rate
+        of_mce, of_mrr = intervals_of(model.conditions, baseline.conditions, tuple(baseline.errors))
+        if of_mce is not None:
+            mce_intervals[model.name] = of_mce
+        if of_mrr is not None and model.name in mrr:
+            mrr_intervals[model.name] = of_mrr
     values = [mean for model in models for mean in (model.clean, *map(model.mean, present))]
     return Trial(
         key=key,
@@ -119,7 +141,25 @@ def _trial(key: Comparable, rows: Sequence[Row]) -> Trial:
         baseline=baseline,
         mce=mce,
         mrr=mrr,
+        mce_intervals=mce_intervals,
+        mrr_intervals=mrr_intervals,
     )
+
+
+def _baseline(key: Comparable, models: Sequence[Hardiness], wanted: str | None) -> Hardiness | None:
+    complete = [model for model in models if model.errors and all(model.errors.values())]
+    if wanted is not None:
+        found = next((model for model in complete if model.name == wanted), None)
+        if found is None:
+            names = ", ".join(model.name for model in complete) or "none"
+            msg = (
+                f"--baseline {wanted}: expected a model with AbsRel and delta1 of a corruption under all five "
+                f"severities on {key.data} under {key.protocol}, which are: {names}"
+            )
+            raise RecordsError(msg)
+        return found
+    candidates = [model for model in complete if not model.unranked]
+    return max(candidates, key=lambda model: len(model.errors), default=None)
 
 
 def _place(corruption: str) -> tuple[int, str]:
@@ -130,6 +170,7 @@ def _hardiness(name: str, rows: Sequence[Row], metric: str) -> Hardiness:
     by_time = sorted(rows, key=lambda row: row.manifest.finished)  # of a cell that was measured again the later counts
     latest = {(row.manifest.corruption, row.manifest.severity): row for row in by_time}
     reasons = dict.fromkeys(why for row in latest.values() for why in _other_reasons(row))
+    conditions = dict(latest)
     clean = latest.pop(("none", 0), None)
     means: dict[str, dict[int, float]] = {}
     pairs: dict[str, list[tuple[float, float]]] = {}
@@ -147,6 +188,7 @@ def _hardiness(name: str, rows: Sequence[Row], metric: str) -> Hardiness:
         errors={one: corruption_error(pairs[one]) for one in pairs if len(pairs[one]) == len(SEVERITIES)},
         clean_error=depth_estimation_error(*clean_pair) if clean_pair else None,
         unranked=tuple(reasons),
+        conditions=conditions,
     )
 
 
@@ -160,4 +202,5 @@ def _pair(row: Row) -> tuple[float, float] | None:
 
 def _other_reasons(row: Row) -> tuple[str, ...]:
     """Say why the cell would not be ranked if its images were clean."""
-    return unranked_because(dataclasses.replace(row.manifest, corruption="none", severity=0), row.protocol)
+    others = unranked_because(dataclasses.replace(row.manifest, corruption="none", severity=0), row.protocol)
+    return (*others, *(reason for reason in row.unranked if reason == FLOOR))

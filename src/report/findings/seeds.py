@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from src.report.findings.leaderboard import Row, Table
+from src.report.findings.leaderboard import Table
+from src.report.findings.row import Row
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ def spreads(tables: Sequence[Table]) -> tuple[Spread, ...]:
     found = []
     for table in tables:
         groups: dict[str, list[Row]] = {}
-        for row in table.ranked:
+        for row in (one for one in table.measured if not one.unranked):
             groups.setdefault(_without_seed(row), []).append(row)
         found += [_spread(table, name, rows) for name, rows in groups.items() if len(rows) > 1]
     return tuple(found)

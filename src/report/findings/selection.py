@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from src.report.findings.leaderboard import Row, Table
+from src.report.findings.leaderboard import Table
 from src.report.findings.panels import panel_files
+from src.report.findings.row import Row
 from src.report.findings.standing import Standing, standings
 
 
@@ -64,7 +65,7 @@ def select(tables: Sequence[Table], *, count: int) -> list[Wanted]:
     """
     if count == 0:
         return []
-    kept = [_kept(row) for table in tables for row in table.rows]
+    kept = [_kept(row) for table in tables for row in table.measured]
     holders = Counter(index for one in kept for index in one.files)
     shared = sorted(holders, key=lambda index: (-holders[index], index))[:count]
     wanted = [

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from src.records.schema import ImageStatus
 from src.records.table import Scored
-from src.report.findings.leaderboard import Row
+from src.report.findings.row import Row
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,21 +68,22 @@ def decimals_for(values: Iterable[float | None]) -> int:
 
 
 def number(value: float | None, decimals: int) -> str:
-    """Write a number with fixed decimals, or a dash where there is none.
+    """Write a number with fixed decimals, or a dash where there is none; what rounds to zero has no sign.
 
-    >>> number(0.05829, 4), number(None, 4)
-    ('0.0583', '–')
+    >>> number(0.05829, 4), number(None, 4), number(-0.00001, 4)
+    ('0.0583', '–', '0.0000')
     """
-    return "–" if value is None else f"{value:.{decimals}f}"
+    return "–" if value is None else f"{value:z.{decimals}f}"
 
 
 def signed(value: float, decimals: int) -> str:
-    """Write a difference with its sign and fixed decimals.
+    """Write a difference with its sign and fixed decimals; what rounds to zero has no sign.
 
-    >>> signed(-0.0123, 3), signed(0.5, 1)
-    ('−0.012', '+0.5')
+    >>> signed(-0.0123, 3), signed(0.5, 1), signed(-0.0001, 2)
+    ('−0.012', '+0.5', '0.00')
     """
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    text = f"{value:z.{decimals}f}"
+    return text if float(text) == 0 else f"{value:+.{decimals}f}".replace("-", "−")
 
 
 def metres(value: float) -> str:

@@ -89,7 +89,7 @@ def test_tables_kept_apart_are_told_apart(make_cell: Make, tmp_path: Path) -> No
     make_cell("one", images=5, protocols=["metric"])
     make_cell("two", images=6, protocols=["metric"])
     found = content(tmp_path)
-    assert [sheet["title"] for sheet in found["sheets"]] == ["rooms (1 of 2)", "rooms (2 of 2)"]
+    assert [sheet["title"] for sheet in found["sheets"]] == ["rooms (6 images)", "rooms (5 images)"]
     assert [sheet["images"] for sheet in found["sheets"]] == [0, 1]
 
 

@@ -104,8 +104,11 @@ def test_every_file_is_written(make_cell: Make, tmp_path: Path) -> None:
     assert names == {"r.html", *FILES}
     with (tmp_path / "pairs.csv").open(newline="") as file:
         pairs = list(csv.DictReader(file))
-    assert [(pair["first"], pair["second"], pair["protocol"], pair["outcome"], pair["unit"]) for pair in pairs] == [
-        ("a", "b", "metric", "better", "images"),
-        ("a", "b", "affine_depth", "better", "images"),
+    names = ("first", "second", "protocol", "metric", "outcome", "unit")
+    assert [tuple(pair[name] for name in names) for pair in pairs] == [
+        ("a", "b", "metric", "abs_rel", "better", "images"),
+        ("a", "b", "metric", "delta1", "better", "images"),
+        ("a", "b", "affine_depth", "abs_rel", "better", "images"),
+        ("a", "b", "affine_depth", "delta1", "better", "images"),
     ]
     assert float(pairs[0]["difference"]) < float(pairs[0]["high"]) < 0

@@ -1,6 +1,7 @@
 """Boards against numbers worked out from the Parquet files by hand."""
 
 import html
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,7 +97,9 @@ def test_cells_that_must_not_be_compared_have_columns_of_their_own(make_cell: Ma
         make_cell("b", model="b", protocols=("metric",), valid_pixels=2999),
         make_cell("c", model="c", protocols=("metric",), images=4, limited=True),
     )
-    assert board.labels == ("rooms (1 of 3)", "rooms (2 of 3)", "rooms (3 of 3)")
+    assert board.labels == (
+        "rooms (5 images, 15,000 valid pixels)", "rooms (5 images, 14,995 valid pixels)", "rooms (4 images)"
+    )  # fmt: skip
     for line in grid_of(board).lines:
         assert sum(entry is not None for entry in line.entries) == 1
     assert grid_of(board).shared == ()
@@ -185,3 +188,115 @@ def test_the_board_on_the_page(make_cell: Make) -> None:
     texts = [" ".join(one.text.split()) for one in first]
     assert any("trained on this data" in text and "n 5" in text for text in texts)
     assert any("1 skipped" in text and "n 4" in text for text in texts)
+
+
+def ruled(depth_range: list[float], **protocol: object) -> dict[str, object]:
+    """A configuration as runs write it: the protocol names its clip by what the data variant says."""
+    return {
+        "model": {}, "data": {"depth_range": depth_range, "crop": [45, 471, 41, 601]}, "seed": 0,
+        "protocol": {"metric": {"clip": "depth_range", **protocol}},
+    }  # fmt: skip
+
+
+def clipped(folder: Path, clip: list[float]) -> Path:
+    """Write the resolved clip into the manifest, as a run on data of that range does."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for info in manifest["protocols"].values():
+        info["clip"] = clip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_data_sets_of_other_ranges_are_columns_of_one_board(make_cell: Make) -> None:
+    """NYU to 10 m and KITTI to 80 m: one rule, one rank; what differs stands in the heads."""
+    cells = [
+        clipped(
+            make_cell(
+                f"{model}-{data}", model=model, data=data, prefix=data, quality=quality, images=20,
+                protocols=("metric",), config=ruled([0.001, far]),
+            ),
+            [0.001, far],
+        )
+        for model, quality in (("a", 0.1), ("b", 0.3))
+        for data, far in (("nyu", 10.0), ("kitti", 80.0), ("diode", 350.0))
+    ]  # fmt: skip
+    (board,) = boards_of(*cells)
+    assert board.labels == ("diode", "kitti", "nyu")
+    assert board.distinction == ""
+    assert grid_of(board).shared == (0, 1, 2)
+    assert board.columns[1].facts == (
+        "20 images", "0.001 to 80 m", "crop 45:471, 41:601", "3 k valid pixels"
+    )  # fmt: skip
+    assert grid_of(board).verdict == (
+        "a ranks first, and no other model's rank comes within the noise of it. It is first on 3 of 3 data sets; too "
+        "few sets to say more about others."
+    )
+
+
+def test_boards_of_one_protocol_say_in_what_they_differ(make_cell: Make) -> None:
+    boards = boards_of(
+        make_cell("a", protocols=("metric",), config=ruled([0.001, 10.0], floor=0.1)),
+        make_cell("b", protocols=("metric",), data="garden", config=ruled([0.001, 10.0], floor=0.5)),
+    )
+    assert sorted(board.distinction for board in boards) == ["floor=0.1", "floor=0.5"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"images": 9}, "Too few to say anything about ranks: rooms has 9 images."),
+        (
+            {"images": 40, "cluster": lambda i: f"scene {i % 4}"},
+            "Too few to say anything about ranks: rooms has 4 scenes.",
+        ),
+        ({"images": 10}, "a ranks first, and no other model's rank comes within the noise of it."),
+        ({"images": 40, "cluster": lambda i: f"scene {i % 5}"}, "a ranks first, and no other"),
+    ],
+)
+def test_nothing_is_said_of_few_images_or_scenes(make_cell: Make, options: dict[str, object], said: str) -> None:
+    cells = [make_cell(name, model=name, quality=quality, **options) for name, quality in (("a", 0.01), ("b", 0.9))]
+    grid = grid_of(boards_of(*cells)[0])
+    assert grid.verdict.startswith(said)
+    assert (grid.lines[0].rank.low is None) == ("Too few" in said)
+
+
+def test_other_data_sets_are_spoken_of_from_six_on(make_cell: Make) -> None:
+    def board(count: int) -> Board:
+        cells = [
+            make_cell(
+                f"{count}-{model}-{k}", model=model, data=f"set{k}", prefix=f"{k}/", quality=quality, images=12,
+                protocols=("metric",),
+            )
+            for model, quality in (("a", 0.1), ("b", 0.9))
+            for k in range(count)
+        ]  # fmt: skip
+        return boards_of(*cells)[0]
+
+    assert grid_of(board(5)).verdict.endswith("first on 5 of 5 data sets; too few sets to say more about others.")
+    assert grid_of(board(6)).verdict.endswith(
+        "first on 6 of 6 data sets; a sign test over them shows a lead on others of the kind over b (6 of 6)."
+    )
+
+
+def test_zero_shot_cells_are_ranked_among_themselves(make_cell: Make) -> None:
+    """The best was trained on the data, and nobody knows of another: the zero-shot board is led by the third."""
+    cards = {"seen": {"training_data": ["nyu"]}, "zero": {"training_data": ["kitti"]}, "poor": {"training_data": ["x"]}}
+    cells = [
+        make_cell(name, model=name, quality=quality, images=20, protocols=("metric",), data_family="nyu",
+                  card=cards.get(name, {}))
+        for name, quality in (("seen", 0.05), ("unsaid", 0.1), ("zero", 0.3), ("poor", 0.6))
+    ]  # fmt: skip
+    (board,) = boards_of(*cells)
+    assert [line.name for line in board.grids[0].lines] == ["seen", "unsaid", "zero", "poor"]
+    grid = board.zero_shot[0]
+    assert [(line.name, line.entries[0].place) for line in grid.lines] == [("zero", 1), ("poor", 2)]
+    assert (grid.unknown, grid.verdict.split(" and ")[0]) == (1, "zero ranks first,")
+
+
+def test_what_a_rank_leaves_out_is_said_by_name(make_cell: Make) -> None:
+    cells = [
+        make_cell(f"{model}{data}", model=model, data=data, prefix=data, quality=0.1 * k, protocols=("metric",))
+        for k, (model, sets) in enumerate({"a": "12", "b": "123", "c": "1"}.items(), start=1)
+        for data in sets
+    ]
+    assert grid_of(boards_of(*cells)[0]).left_out == ("c (not ranked on 2)", "3 (without a)")

@@ -1,16 +1,21 @@
+import dataclasses
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import scipy.stats
 
+from src.records.aggregate import estimates
 from src.records.reader import read_cell
 from src.report.findings.differences import Differences, differences
 from src.report.findings.leaderboard import build_tables
+from src.report.findings.verdicts import average_ranks
 from tests.report.drawing.test_page import page_of
 
 
-def found_in(*folders) -> tuple[Differences, ...]:
-    return differences(tuple(build_tables([read_cell(folder) for folder in folders])))
+def found_in(*folders, metric="abs_rel") -> tuple[Differences, ...]:
+    found = differences(tuple(build_tables([read_cell(folder) for folder in folders])))
+    return tuple(one for one in found if one.metric == metric)
 
 
 def errors(folder) -> np.ndarray:
@@ -64,7 +69,7 @@ def test_the_other_side_of_a_pair_is_its_mirror(make_cell):
 def test_frames_of_few_scenes_prove_less(make_cell):
     by_scene = {"cluster": lambda position: f"scene {position // 6}"}
     (found,) = found_in(*three(make_cell, **by_scene))
-    assert found.unit == "groups"
+    assert found.unit == "scenes"
     contest = found.contests["best", "poor"]
     assert (contest.images, contest.units) == (60, 10)
     assert found.diagram is not None
@@ -84,6 +89,52 @@ def test_the_diagram_is_friedman_and_nemenyi_over_images(make_cell):
 def test_unranked_rows_and_single_images_are_not_compared(make_cell):
     assert found_in(make_cell("a", model="a"), make_cell("b", model="b", random_weights=True)) == ()
     assert found_in(make_cell("c", model="c", images=1), make_cell("d", model="d", images=1)) == ()
+
+
+def test_where_signed_ranks_can_show_nothing_the_means_decide(make_cell):
+    """Six scenes: p is never below 1/32, times three pairs that is 9 %."""
+    (found,) = found_in(*three(make_cell, cluster=lambda position: f"scene {position // 10}"))
+    assert "never below 0.031, and 3 pairs make that 0.094" in found.untestable
+    assert found.contests["best", "poor"].outcome == "better"
+    assert found.contests["best", "near"].outcome == "open"
+    assert "by the test of means" in found.verdict or "within noise" in found.verdict
+
+
+def test_two_equal_models_are_rarely_told_apart(make_cell):
+    """Whole record sets, eight scenes each, both models from one distribution."""
+    (a, b) = (
+        make_cell(name, model=name, images=40, cluster=lambda i: f"s{i // 5}", protocols=("metric",)) for name in "ab"
+    )
+    table, *_ = build_tables([read_cell(a), read_cell(b)])
+    generator = np.random.default_rng(0)
+    wrong = sure = 0
+    for _ in range(500):
+        shared = generator.normal(size=(8, 1))
+        own = generator.normal(size=(2, 8, 1)) + generator.normal(size=(2, 8, 5))
+        drawn = np.exp(0.3 * (shared + own)).reshape(2, 40)
+        rows = tuple(with_errors(row, values) for row, values in zip(table.rows, drawn, strict=True))
+        (found,) = [one for one in differences((dataclasses.replace(table, rows=rows),)) if one.metric == "abs_rel"]
+        wrong += found.contests["a", "b"].outcome in ("better", "worse")
+        lines = {row.name: (row,) for row in rows}
+        sure += "no other model" in average_ranks("abs_rel", table.info.metrics["abs_rel"], lines, ["rooms"]).verdict
+    assert wrong / 500 <= 0.06
+    assert sure / 500 <= 0.06
+
+
+def with_errors(row, values):
+    scored = dataclasses.replace(row.scored, errors={**row.scored.errors, "abs_rel": values})
+    cell = dataclasses.replace(row.cell, scores={"metric": scored})
+    return dataclasses.replace(row, cell=cell, estimates=estimates({"metric": scored})["metric"])
+
+
+def test_no_bars_where_nothing_differs(make_cell):
+    cells = [
+        make_cell(name, model=name, quality=0.1 + 1e-5 * k, images=12, protocols=("metric",))
+        for k, name in enumerate("abc")
+    ]
+    (found,) = found_in(*cells)
+    assert found.diagram.test.p > 0.05
+    assert found.diagram.bars == ()
 
 
 def test_images_that_one_model_lacks_count_for_neither(make_cell):

@@ -67,10 +67,14 @@ def test_levels_and_gaps_by_hand(cells):
         / np.median([mean(cells[model, data]) for model in ("one", "two", "three", "four")])
         for data in "abc"
     }
-    assert one.in_domain_level == pytest.approx(level["a"])
-    assert one.zero_shot_level == pytest.approx(np.sqrt(level["b"] * level["c"]))
-    assert one.gap == pytest.approx(np.sqrt(level["b"] * level["c"]) / level["a"])
-    assert one.gap > 1
+    for got, expected, sets in (
+        (one.in_domain_level, level["a"], 1),
+        (one.zero_shot_level, np.sqrt(level["b"] * level["c"]), 2),
+        (one.gap, np.sqrt(level["b"] * level["c"]) / level["a"], 3),
+    ):
+        assert (got.value, got.sets) == (pytest.approx(expected), sets)
+        assert got.low < got.value < got.high
+    assert one.gap.value > 1
     worst = max(level, key=lambda data: level[data])
     assert one.worst == (worst, pytest.approx(level[worst]))
 
@@ -113,3 +117,19 @@ def test_near_and_far_by_hand(make_cell):
     # a data set whose pixels lie in one bin has no near and far
     alone = dataclasses.replace(scored, depth_pixels=pixels * [1, 0, 0])
     assert told(build_tables([dataclasses.replace(cell, scores={"metric": alone})])).distances == ()
+
+
+def test_rows_on_some_sets_move_no_gap(cells, make_cell):
+    """A model that is far better, or worse, on a part of the sets changes nobody's level."""
+    (before,) = found_in(*cells.values()).domains
+    more = [
+        make_cell(f"{name}{data}", model=name, data=data, quality=quality, images=20, prefix=data,
+                  protocols=("metric",), data_family=data, card={"training_data": ["a"]})
+        for name, quality in (("five", 0.001), ("six", 5.0), ("seven", 0.002))
+        for data in "bc"
+    ]  # fmt: skip
+    (after,) = found_in(*cells.values(), *more).domains
+    gaps = {reach.name: reach.gap for reach in before.reaches}
+    assert any(gaps.values())
+    assert {reach.name: reach.gap for reach in after.reaches if reach.name in gaps} == gaps
+    assert after.compared == before.compared

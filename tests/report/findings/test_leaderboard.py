@@ -116,13 +116,14 @@ def test_rows_of_one_model_say_what_sets_them_apart(make_cell: Make) -> None:
         return {"model": {"steps": steps, "scheduler": {"name": "ddim"}}, "data": {}, "seed": seed}
 
     (table,) = tables_of(
-        make_cell("a", protocols=("metric",), model="marigold", config=config(1, 0)),
+        make_cell("a", protocols=("metric",), model="marigold", quality=0.2, config=config(1, 0)),
         make_cell("b", protocols=("metric",), model="marigold", config=config(4, 0)),
         make_cell("c", protocols=("metric",), model="marigold", config=config(4, 7)),
-        make_cell("d", protocols=("metric",), model="marigold", resolution="768", config=config(4, 0)),
+        make_cell("d", protocols=("metric",), model="marigold", quality=0.3, resolution="768", config=config(4, 0)),
         make_cell("e", protocols=("metric",), model="ramp", config=config(9, 0)),
     )
-    assert sorted(names(table)) == [
+    assert sorted(names(table)) == ["marigold at 768", "marigold steps=1", "marigold steps=4", "ramp"]
+    assert sorted(row.name for row in table.measured) == [
         "marigold at 768",
         "marigold steps=1, seed=0",
         "marigold steps=4, seed=0",

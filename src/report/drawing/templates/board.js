@@ -24,13 +24,13 @@
     const shown = new Set();
     for (const board of boards) {
       board.hidden = protocol.value !== "" && board.dataset.board !== protocol.value;
+      for (const shown of board.querySelectorAll("[data-domain]")) shown.hidden = (shown.dataset.domain === "zero-shot") !== zero.checked;
       for (const table of board.querySelectorAll("table.matrix")) {
-        table.classList.toggle("zero-only", zero.checked);
         for (const row of table.tBodies[0].rows) {
           const name = row.cells[0].dataset.value;
           const wanted = words.every((word) => name.toLowerCase().includes(word));
           row.hidden = !wanted || (ranked.checked && row.classList.contains("unranked"));
-          if (!row.hidden && !board.hidden) shown.add(name);
+          if (!row.hidden && !board.hidden && !table.closest("[hidden]")) shown.add(name);
         }
       }
     }
