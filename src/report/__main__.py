@@ -8,12 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from src.core.errors import LeadlineError
+from src.core.errors import ConfigError, LeadlineError
 from src.report.drawing.page import render_page
+from src.report.drawing.side_by_side import side_by_side
+from src.report.export.before_and_after import markdown_moved, terminal_moved, write_moved
 from src.report.export.spreadsheet import write_csv, write_pairs, write_papers, write_robustness
 from src.report.export.terminal import terminal_table
 from src.report.export.typeset import latex_robustness, latex_tables, markdown_robustness, markdown_tables
-from src.report.findings.cells import find
+from src.report.findings.cells import Findings, find
+from src.report.findings.comparison import compare_reports
 from src.report.findings.evidence import Evidence
 
 
@@ -30,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "folders", nargs="*", type=Path, default=[Path("outputs")], help="cells, or folders of cells (default: outputs)"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("outputs/report.html"), help="the page to write (default: %(default)s)"
+        "--output",
+        type=Path,
+        help="the page to write (default: outputs/report.html, or outputs/comparison.html with --compare)",
     )
     parser.add_argument(
         "--images", type=int, default=2, help="how many images of each cell to show (default: %(default)s)"
@@ -48,8 +53,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--baseline", metavar="MODEL", help="whose mCE is 100 %% (default: the most complete ranked one)"
     )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="set two folders side by side, before and after: which numbers moved, beyond noise or not",
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.compare:
+            _compare(options.folders, options.output or Path("outputs/comparison.html"))
+            return 0
+        options.output = options.output or Path("outputs/report.html")
         evidence = Evidence(
             findings=find(options.folders), images=options.images, floors=options.floors, baseline=options.baseline
         )
@@ -62,6 +76,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
+
+
+def _compare(folders: Sequence[Path], output: Path) -> None:
+    if len(folders) != 2:
+        msg = f"--compare: expected two folders, before and after, got {len(folders)}: {', '.join(map(str, folders))}"
+        raise ConfigError(msg)
+    before, after = find(folders[:1]), find(folders[1:])
+    found = compare_reports(before, after, (str(folders[0]), str(folders[1])))
+    both = Findings(cells=(*before.cells, *after.cells), unfinished=())
+    now = datetime.datetime.now(datetime.UTC)
+    page = render_page(Evidence(findings=both, images=0), written=now, builders=side_by_side(found))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(page, encoding="utf-8")
+    write_moved(found, output.with_suffix(".csv"))
+    output.with_suffix(".md").write_text(markdown_moved(found), encoding="utf-8")
+    console = Console()
+    console.print(terminal_moved(found), "")
+    for line in (found.verdict, str(output)):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _write(evidence: Evidence, output: Path) -> None:

@@ -51,6 +51,20 @@ def test_only_speeds_of_one_device_share_a_chart(make_cell: Make) -> None:
 COSTS = {"batch_size": 4, "latency_p95": 0.5, "device": "x", "protocols": ("metric",)}
 
 
+def test_what_has_no_network_has_no_speed(make_cell: Make) -> None:
+    def cell(name: str, target: str, **options: object) -> Path:
+        config = {"model": {"_target_": target}, "data": {}, "seed": 0}
+        return make_cell(name, model=name, config=config, protocols=("metric",), **options)
+
+    folders = [
+        cell("one", "MiDaS"), cell("two", "Marigold", quality=0.2), cell("saved", "Saved", images_per_second=900.0),
+        cell("ramp", "Ramp", images_per_second=900.0), cell("oracle", "Oracle", uses_ground_truth=True),
+        cell("again", "MiDaS", rescored_from="abc", images_per_second=900.0, quality=0.3),
+    ]  # fmt: skip
+    (chart,) = charts_of(speed_charts, *folders)
+    assert {line.name for line in chart.lines} == {"one", "two"}
+
+
 def test_the_speed_of_the_network_counts_where_every_model_has_it(make_cell: Make) -> None:
     new = [
         make_cell("a", model="one", latency_median=0.4, images_per_second=2.0, **COSTS),

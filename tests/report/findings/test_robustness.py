@@ -1,3 +1,4 @@
+import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -165,3 +166,51 @@ def test_clean_cells_have_no_such_section(make_cell):
 
 def test_the_families_hold_the_corruptions_that_runs_know():
     assert tuple(CORRUPTIONS) == CATALOGUE
+
+
+def test_intervals_of_mce_and_mrr_hold_the_value_and_that_of_the_baseline_is_a_point(make_cell):
+    a = measure(make_cell, "a", 0.1, all_of("fog"), images=30)
+    b = measure(make_cell, "b", 0.15, all_of("fog"), images=30)
+    found = trial_of([*a, *b])
+    low, high = found.mce_intervals["b"]
+    assert low < found.mce["b"] < high
+    assert found.mce_intervals["a"] == pytest.approx((100, 100))
+    low, high = found.mrr_intervals["b"]
+    assert low < found.mrr["b"] < high
+    assert not trial_of(measure(make_cell, "few", 0.1, all_of("fog"), images=9)).mce_intervals
+
+
+def test_the_interval_of_mce_is_as_wide_as_drawing_images_makes_it(make_cell):
+    """Against drawing the images themselves, the same for all cells."""
+    folders = {name: measure(make_cell, name, q, all_of("fog"), images=60) for name, q in (("a", 0.1), ("b", 0.15))}
+    values = {
+        name: np.stack([[errors(one, metric) for one in own[1:]] for metric in ("abs_rel", "delta1")])
+        for name, own in folders.items()
+    }
+    drawn = np.random.default_rng(0).integers(0, 60, (4000, 60))
+
+    def dee2_of(name):
+        abs_rel, delta1 = values[name][..., drawn].mean(axis=(1, 3))
+        return (abs_rel - delta1 + 1) / 2
+
+    expected = np.quantile(100 * dee2_of("b") / dee2_of("a"), (0.025, 0.975))
+    found = trial_of([*folders["a"], *folders["b"]]).mce_intervals["b"]
+    assert np.ptp(found) == pytest.approx(np.ptp(expected), rel=0.15)
+
+
+def errors(folder: Path, metric: str) -> np.ndarray:
+    return pq.read_table(folder / "records.parquet")[f"metric.error.{metric}"].to_numpy()
+
+
+def test_a_baseline_can_be_chosen(make_cell, tmp_path, capsys):
+    folders = [*measure(make_cell, "a", 0.1, all_of("fog")), *measure(make_cell, "b", 0.15, all_of("fog"))]
+    output = tmp_path / "r.html"
+    assert main([*map(str, folders), "--output", str(output), "--baseline", "b"]) == 0
+    lines = {(one["model"], one["quantity"]): one for one in csv.DictReader((tmp_path / "robustness.csv").open())}
+    assert float(lines["b", "mCE"]["value"]) == pytest.approx(100)
+    assert float(lines["a", "mCE"]["value"]) < 100
+    assert "| a | " in (tmp_path / "robustness.md").read_text()
+    assert r"\begin{tabular}{lrrrr}" in (tmp_path / "robustness.tex").read_text()
+    assert "Baseline of mCE: b, as asked for" in output.read_text()
+    assert main([*map(str, folders), "--output", str(output), "--baseline", "c"]) == 1
+    assert "--baseline c: expected a model with" in capsys.readouterr().err
