@@ -67,9 +67,8 @@ class Builder:
 
     def settings(self, *, without: Collection[str] = ()) -> dict[str, Any]:
         """Return the plain values that the parts are made from, but for some keys."""
-        keys = [str(key) for key in self._cfg if key not in without]
-        values: Any = OmegaConf.to_container(OmegaConf.masked_copy(self._cfg, keys), resolve=True)
-        return values  # type: ignore[no-any-return]  # a mapping, since a configuration is one
+        values: Any = OmegaConf.to_container(self._cfg, resolve=True)
+        return {str(key): value for key, value in values.items() if key not in without}
 
     def write(self, path: Path) -> None:
         """Write all values, interpolations resolved, as YAML."""

@@ -54,9 +54,8 @@ def measurement(cfg: DictConfig) -> dict[str, Any]:
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
     """Return the same parts as `measurement`, with the values that interpolations come to on this machine."""
-    keys = list(measurement(cfg))
-    values: dict[str, Any] = _meaning(OmegaConf.to_container(OmegaConf.masked_copy(cfg, keys), resolve=True))
-    return values
+    values: Any = OmegaConf.to_container(cfg, resolve=True)  # as a whole: interpolations reach outside of a part
+    return {key: _meaning(values[key]) for key in measurement(cfg)}
 
 
 def prediction(measured: Mapping[str, Any]) -> dict[str, Any]:

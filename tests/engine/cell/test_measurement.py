@@ -7,6 +7,7 @@ import yaml
 
 from src.engine.cell import measurement as module
 from src.engine.cell.measurement import measurement
+from src.engine.cell.request import read_cell_request
 from src.records.fingerprint import fingerprint
 from tests.composing import compose_job
 
@@ -56,3 +57,12 @@ def test_classes_of_ours_that_configurations_name_differ_by_their_last_name():
     files = Path(__file__).parents[3].glob("conf/**/*.yaml")
     found = {name for file in files for name in targets(yaml.safe_load(file.read_text(encoding="utf-8")))}
     assert len({name.rpartition(".")[2] for name in found}) == len(found) > 20
+
+
+def test_what_is_recorded_has_the_paths_of_this_machine_and_what_is_hashed_has_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    request = read_cell_request(compose_job("eval", ["model=ramp", "data=nyu", "paths.data_dir=/fast"])[0])
+    assert request.measured.resolved["data"]["root"].startswith("/fast/")
+    assert request.measured.content["data"]["root"].startswith("${paths.data_dir}/")
+    elsewhere = read_cell_request(compose_job("eval", ["model=ramp", "data=nyu", "paths.data_dir=/slow"])[0])
+    assert elsewhere.measured.fingerprint == request.measured.fingerprint
