@@ -38,10 +38,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(folder: Path) -> Iterator[Any]:
     from selenium import webdriver
 
-    for name, quality, speed in (("good", 0.05, 4.0), ("poor", 0.3, 40.0)):
+    for name, quality, speed, trained in (("good", 0.05, 4.0, "rooms"), ("poor", 0.3, 40.0, "streets")):
         write_cell(
             folder / "outputs" / name, model=name, quality=quality, images_per_second=speed, panels=4, images=IMAGES,
-            place=lambda i: ("indoor", "outdoor")[i % 2], statuses={5: "skipped"},
+            place=lambda i: ("indoor", "outdoor")[i % 2], statuses={5: "skipped"}, data_family="rooms",
+            card={"training_data": [trained]},
         )  # fmt: skip
     write_cell(folder / "outputs" / "untrained", model="untrained", quality=0.5, random_weights=True)
     written = datetime.datetime(2026, 11, 23, 14, 2, tzinfo=datetime.UTC)
@@ -157,11 +158,22 @@ def scored(folder: Path, cell: str, protocol: str = "metric") -> Any:
 
 
 def choose_first_sheet(page: Any) -> None:
-    choose(page, "images-sheet", "rooms (1 of 2): metric v1")
+    choose(page, "images-sheet", f"rooms ({IMAGES} images): metric v1")
     wait(
         page,
-        "document.querySelector('.by-image caption')?.textContent.includes('rooms (1 of 2) under metric v1: AbsRel')",
+        "document.querySelector('.by-image caption')?.textContent.includes("
+        f"'rooms ({IMAGES} images) under metric v1: AbsRel')",
     )
+
+
+def test_zero_shot_cells_are_ranked_anew(page: Any) -> None:
+    board = ".board:not([hidden]) .pane:not([hidden]) [data-domain]:not([hidden]) table.matrix"
+    assert one(page, f"{board} strong").find_element("xpath", "ancestor::tr").text.startswith("good")
+    one(page, "#board-zero").click()
+    assert [row[0] for row in rows(page, board)] == ["poor"]
+    assert one(page, f"{board} strong").find_element("xpath", "ancestor::tr").text.startswith("poor")
+    one(page, "#board-zero").click()
+    assert "good" in [row[0] for row in rows(page, board)]
 
 
 def test_images_sort_by_any_column_as_numpy_sorts_them(page: Any, folder: Path) -> None:
@@ -189,7 +201,7 @@ def test_images_sort_by_the_difference_of_two_models(page: Any, folder: Path) ->
     np.testing.assert_allclose(shown(page, -1), -np.sort(-gap)[:25], atol=5.1e-5)
 
 
-def test_images_are_filtered_by_name_group_and_whether_they_have_pictures(page: Any, folder: Path) -> None:
+def test_images_are_filtered_by_name_slice_and_whether_they_have_pictures(page: Any, folder: Path) -> None:
     choose_first_sheet(page)
     find_ = one(page, "#images-find")
     find_.send_keys("OUT 1")

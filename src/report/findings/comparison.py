@@ -225,4 +225,4 @@ def _verdict(found: Sequence[Moved]) -> str:
         "too few to say": "moved, on too few images or scenes to say more",
     }
     said = [f"{counts[outcome]} {ending}" for outcome, ending in endings.items() if outcome in counts]
-    return f"Of {len(found)} numbers {', '.join(said)}."
+    return f"Of {len(found)} numbers: {', '.join(said)}."

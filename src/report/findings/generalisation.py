@@ -66,8 +66,8 @@ class Domains:
         board: they are from.
         metric: its first.
         shared: data sets that zero-shot ranks and means are over.
-        compared: data sets, the most that any two models share, over which levels are; and the models that all of them
-            share, whose median they are relative to. Rows on some of the sets only move no level.
+        compared: data sets over which levels are, and the models that share all of them, whose median they are relative
+            to. Rows on a part of the sets move no level.
         verdict: about those ranks, in words.
         reaches: of the models, best zero-shot rank first.
     """
@@ -181,13 +181,17 @@ def _domains(board: Board) -> Domains | None:
 
 
 def _pool(metric: str, rows: Lines) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Choose the data sets that levels are over, the most that two models share, and all models that share them."""
+    """Choose the data sets that levels are over, and all models that share them.
+
+    Of all sets of data sets that two models share, take that with the most data sets squared times models: a few models
+    on one more set, or many on a few sets, do not change what all the others are compared on.
+    """
     ranked = {name: ranked_on(metric, members) for name, members in rows.items()}
     common = dict.fromkeys(one & other for one, other in itertools.combinations(ranked.values(), 2))
     held = {sets: tuple(name for name, own in ranked.items() if sets <= own) for sets in common if sets}
     if not held:
         return (), ()
-    chosen = max(held, key=lambda sets: (len(sets), len(held[sets])))
+    chosen = max(held, key=lambda sets: (len(sets) ** 2 * len(held[sets]), len(sets)))
     return tuple(sorted(chosen)), held[chosen]
 
 

@@ -147,10 +147,14 @@ def comparable_rows(cells: Iterable[Cell], *, floors: bool = False) -> Groups:
 
     Args:
         cells: finished ones.
-        floors: whether baselines that ignore the image compete; they do anyway where there is nothing else.
+        floors: whether baselines that ignore the image compete; they do anyway where nothing else could be ranked.
     """
     cells = tuple(cells)
-    compete = floors or all(is_floor(cell.manifest) for cell in cells)
+    compete = floors or not any(
+        not is_floor(cell.manifest) and not unranked_because(cell.manifest, protocol)
+        for cell in cells
+        for protocol in cell.manifest.protocols
+    )
     groups: dict[Comparable, list[Row]] = {}
     for cell, variant in zip(cells, _variants(cells), strict=True):
         values = estimates(cell.scores)

@@ -52,7 +52,7 @@ def test_what_moved_and_whether_beyond_noise(two):
     plain = scipy.stats.ttest_1samp(noise, 0)
     assert (moved["noisy"].low, moved["noisy"].high) == pytest.approx(tuple(plain.confidence_interval()))
     assert found.verdict == (
-        "Of 12 numbers 10 the same to the last bit of every image, 1 moved within noise, 1 moved beyond noise."
+        "Of 12 numbers: 10 the same to the last bit of every image, 1 moved within noise, 1 moved beyond noise."
     )
 
 

@@ -69,6 +69,8 @@ def test_floors_stand_by_unless_asked_for_or_alone(make_cell):
     (ramp,) = [line for line in grid_of(board).lines if line.name == "ramp"]
     assert (ramp.unranked, ramp.rank) == ((FLOOR,), None)
     assert [line.entries[0].place for line in grid_of(board).lines] == [1, None]
-    for cells, floors_asked in (([*network, *floors], True), (floors, False)):
-        rows = comparable_rows([read_cell(one) for one in cells], floors=floors_asked)
-        assert all(not row.unranked for table in tables_of(rows) for row in table.rows)
+    untrained = cell(make_cell, "untrained", "a", random_weights=True)
+    for cells, asked in (([*network, *floors], True), (floors, False), ([untrained, *floors], False)):
+        rows = comparable_rows([read_cell(one) for one in cells], floors=asked)
+        found = [row for table in tables_of(rows) for row in table.rows if row.manifest.model == "ramp"]
+        assert all(not row.unranked for row in found)

@@ -119,6 +119,17 @@ def test_near_and_far_by_hand(make_cell):
     assert told(build_tables([dataclasses.replace(cell, scores={"metric": alone})])).distances == ()
 
 
+def test_two_models_on_one_more_set_move_no_gap(cells, make_cell):
+    (before,) = found_in(*cells.values()).domains
+    more = [
+        make_cell(f"{name}x", model=name, data="x", images=20, prefix="x", protocols=("metric",), data_family="x",
+                  quality=quality, card={"training_data": ["a"]})
+        for name, quality in (("one", 0.2), ("two", 0.3))
+    ]  # fmt: skip
+    (after,) = found_in(*cells.values(), *more).domains
+    assert {one.name: one.gap for one in after.reaches} == {one.name: one.gap for one in before.reaches}
+
+
 def test_rows_on_some_sets_move_no_gap(cells, make_cell):
     """A model that is far better, or worse, on a part of the sets changes nobody's level."""
     (before,) = found_in(*cells.values()).domains
