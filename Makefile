@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Leadline needs Python 3.11 or later, this is " + sys.version.split()[0] + "; call make PYTHON=python3.12, say")'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/python -m pip install --quiet --upgrade pip
-	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[sweep,dashboard,dev]'
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[sweep,dashboard,deploy,dev]'
 	touch $@
 
 demo: $(STAMP) ## run baselines, the oracle and one network with random weights, offline, and write a report
