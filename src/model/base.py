@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -16,6 +16,7 @@ from src.core.errors import ConfigError, PredictionError
 from src.core.prediction import OutputSpace, Prediction, join
 from src.core.sample import Sample
 from src.model.compute import Compute
+from src.model.exchange.hand_over import HandedOver
 from src.model.replaying import replay_calls
 
 Resolution = int | Literal["default", "native"]
@@ -152,6 +153,11 @@ class DepthModel(LightningModule, abc.ABC):
         return tuple(self.children())
 
     @property
+    def handed_over(self) -> Sequence[tuple[Any, str, Sequence[nn.Module]]]:
+        """What another runtime computes in place of torch: owner and name of each method, and the networks it uses."""
+        return [(module, "forward", (module,)) for module in self.entry_points]
+
+    @property
     def compute(self) -> Compute:
         """How the networks compute; set before they are loaded."""
         return self._compute
@@ -173,6 +179,10 @@ class DepthModel(LightningModule, abc.ABC):
                 self.load()
             self.eval()
             self.compute.apply(dict(self.named_children()), self.entry_points, of=type(self).__name__)
+            if self.compute.runtime != "torch":
+                for owner, method, networks in self.handed_over:
+                    call = getattr(owner, method)
+                    setattr(owner, method, HandedOver(call, networks, self.compute.runtime, self.compute.exported))
             if self.is_replayed and self.compute.launches_slowly:
                 for network in self.entry_points:
                     replay_calls(network)

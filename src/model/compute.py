@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -14,6 +15,7 @@ _HALF: Final = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 _PRECISIONS: Final = ("float32", "tf32", "tf32_convolutions", *_HALF)
 _ATTENTION: Final = {"eager": "eager", "sdpa": "sdpa", "flash": "flash_attention_2"}
 """By the names that the transformers library has."""
+_RUNTIMES: Final = ("torch", "onnxruntime", "openvino")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,9 @@ class Compute:
         channels_last: whether kernels of convolutions and their inputs lie with the channels last.
         attention: "default" for the library's choice, or "eager", "sdpa" (torch's fused kernels) or "flash" (the
             flash-attn package, CUDA and half precision only).
+        runtime: "torch", or "onnxruntime" or "openvino": another library that computes the networks in float32 on the
+            processor, image by image.
+        exports: folder that keeps networks exported for those; changes no digit.
 
     Raises:
         ConfigError: on a word that is none of these.
@@ -37,6 +42,8 @@ class Compute:
     compile: bool = False
     channels_last: bool = False
     attention: str = "default"
+    runtime: str = "torch"
+    exports: str = "outputs/.exported"
 
     def __post_init__(self) -> None:
         if self.precision not in _PRECISIONS:
@@ -44,6 +51,13 @@ class Compute:
             raise ConfigError(msg)
         if self.attention not in ("default", *_ATTENTION):
             msg = f"attention: expected one of default, {', '.join(_ATTENTION)}, got {self.attention!r}"
+            raise ConfigError(msg)
+        if self.runtime not in _RUNTIMES:
+            msg = f"runtime: expected one of {', '.join(_RUNTIMES)}, got {self.runtime!r}"
+            raise ConfigError(msg)
+        if self.runtime != "torch" and self.changes.keys() - {"runtime"}:
+            others = " ".join(f"{name}={value}" for name, value in self.changes.items() if name != "runtime")
+            msg = f"runtime={self.runtime} computes in float32 by kernels of its own: leave {others} out"
             raise ConfigError(msg)
         if self.attention == "flash" and self.precision not in _HALF:
             msg = f"attention=flash computes in half precision only: add precision=bfloat16, not {self.precision}"
@@ -53,7 +67,12 @@ class Compute:
     def changes(self) -> dict[str, Any]:
         """The settings that are not the default, by name."""
         values = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
-        return {name: value for name, (value, default) in values.items() if value != default}
+        return {name: value for name, (value, default) in values.items() if value != default and name != "exports"}
+
+    @property
+    def exported(self) -> Path:
+        """Folder of exported networks."""
+        return Path(self.exports).expanduser()
 
     @property
     def launches_slowly(self) -> bool:

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from jaxtyping import Float
+from torch import Tensor, nn
+
 from src.core.errors import CheckpointError
 from src.core.resize import Bound, bounded_size
 from src.model.base import DepthModel, Provenance, parse_resolution
@@ -15,6 +18,8 @@ from src.model.checkpoints.loading import convert_network, load_network
 from src.model.checkpoints.names import Rule, rename, split_attention
 from src.model.checkpoints.randomise import randomise
 from src.model.checkpoints.release import digest_of, is_release, locate_release, read_release
+from src.model.exchange.graph import Exportable
+from src.model.exchange.interface import Interface
 from src.model.overflow import reveal_overflow
 
 
@@ -46,6 +51,8 @@ class NetworkModel(DepthModel):
     last_layers: ClassVar[tuple[str, ...]] = ()
     """Submodules of the network that precede a function which takes an infinity for a number."""
     multiple: ClassVar[int]
+    outputs: ClassVar[tuple[str, ...]] = ("predicted_depth",)
+    """Names of what `answer` returns, in files."""
 
     weights: str
     revision: str | None
@@ -142,6 +149,34 @@ class NetworkModel(DepthModel):
         if resolution != "default":
             height, width = resolution, round(resolution * width / height)
         return bounded_size(size, (height, width), bound=self.bound, multiple=self.multiple)
+
+    @abc.abstractmethod
+    def answer(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Tensor, ...]:
+        """Return what the network makes of prepared pixels, in float32: what is exported, under `outputs`."""
+
+    @property
+    @abc.abstractmethod
+    def interface(self) -> Interface:
+        """How `answer` is fed and what it means, for those who have nothing but the exported network."""
+
+    def describe(self, **more: Any) -> Interface:
+        """Return an interface with the family's space, outputs and size rule, and what else is given."""
+        resolution = parse_resolution(self.resolution)
+        height, width = self.target_size
+        if isinstance(resolution, int):
+            height, width = resolution, round(resolution * width / height)
+        rule = {"bound": "stretch"} if resolution == "native" else {"bound": self.bound, "target_size": (height, width)}
+        return Interface(space=self.space.value, multiple=self.multiple, **{"output": self.outputs[0], **rule, **more})
+
+    @property
+    def exportable(self) -> Exportable:
+        """The network as it is exported."""
+        return Exportable(networks=(self.network,), call=self.answer, outputs=self.outputs)
+
+    @property
+    def handed_over(self) -> Sequence[tuple[Any, str, Sequence[nn.Module]]]:
+        """The call of the network as a whole."""
+        return [(self, "answer", (self.network,))]
 
     @property
     def provenance(self) -> Provenance:

@@ -46,6 +46,7 @@ CPU_MODELS = ("depth_anything_v2_small",)
 CUDA_MODELS = (*NETWORKS, "marigold,model.steps=1")
 HALF = ("precision=bfloat16", "precision=float16")
 KERNELS = ("precision=tf32", "attention=eager", "attention=sdpa", "channels_last=true")
+RUNTIMES = ("runtime=onnxruntime", "runtime=openvino")
 TOGETHER = ("batch_size=2", "batch_size=4")
 CUDA_ONLY = ("attention=flash,precision=bfloat16", "compile=true")
 MARIGOLD_HALF = ("model.dtype=bfloat16", "model.dtype=float16")
@@ -94,7 +95,7 @@ class Way:
 def settings_for(model: Any, device: torch.device) -> tuple[str, ...]:
     """Return what there is to try; of a processor, many of which emulate half precision, only what takes minutes."""
     if device.type != "cuda":
-        return (*KERNELS, *TOGETHER)
+        return (*KERNELS, *RUNTIMES, *TOGETHER)
     half, more = (MARIGOLD_HALF, MARIGOLD_CUDA) if hasattr(model, "unet") else (HALF, ())
     return (*half, *KERNELS, *TOGETHER, *CUDA_ONLY, *more)
 

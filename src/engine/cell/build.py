@@ -57,6 +57,10 @@ class Builder:
         """Build the trainer."""
         return _instantiate(self._cfg.trainer, "trainer", Trainer, callbacks=list(callbacks))
 
+    def exporter(self) -> Any:
+        """Build what writes a network as a file."""
+        return _instantiate(self._cfg.exporter, "exporter", object)
+
     def logger(self) -> Logger:
         """Build the logger."""
         return _instantiate(self._cfg.logger, "logger", Logger)

@@ -13,7 +13,7 @@ _PREDICTED: Final = ("model", "images", "resolution", "seed", "intrinsics", "fie
 _PROSE: Final = ("source", "traps")  # of protocols: words about a number, not part of it
 
 ARITHMETIC: Final[Mapping[str, Any]] = types.MappingProxyType(
-    {"precision": "float32", "attention": "default", "channels_last": False, "compile": False}
+    {"precision": "float32", "attention": "default", "channels_last": False, "compile": False, "runtime": "torch"}
 )
 """Settings of how the network computes, and what is measured where nothing else is said."""
 

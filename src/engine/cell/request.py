@@ -33,7 +33,7 @@ class Measurement:
         model, data: names of the choices, as on the command line; "" of a prediction's data.
         resolution: of the network's input: default, native or pixels.
         seed: of models that draw noise.
-        precision, attention, channels_last, compile: how the network computes.
+        precision, attention, channels_last, compile, runtime: how the network computes.
         content: everything measured as it is hashed, interpolations as written.
         resolved: the same with the values of this machine, as it is recorded.
     """
@@ -46,6 +46,7 @@ class Measurement:
     attention: str = key(one_of("default", "eager", "sdpa", "flash"), "sdpa")
     channels_last: bool = key(FLAG, True)
     compile: bool = key(FLAG, True)
+    runtime: str = key(one_of("torch", "onnxruntime", "openvino"), "openvino")
     content: Mapping[str, Any]
     resolved: Mapping[str, Any]
 

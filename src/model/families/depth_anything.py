@@ -15,6 +15,7 @@ from src.core.errors import CheckpointError
 from src.core.prediction import OutputSpace
 from src.core.resize import IMAGENET_MEAN, IMAGENET_STD, normalise, resize, to_unit_range
 from src.model.checkpoints.names import DEPTH_ANYTHING, Rule
+from src.model.exchange.interface import Interface
 from src.model.families.auto_types import SPACE_OF_DEPTH_ANYTHING
 from src.model.network import NetworkModel
 
@@ -78,9 +79,23 @@ class DepthAnything(NetworkModel):
         """Predict disparity at least 0 (relative models) or metres (metric models)."""
         size = (image.shape[-2], image.shape[-1])
         pixels = resize(to_unit_range(image), self.input_size(size), mode="bicubic")
-        pixels = normalise(pixels, IMAGENET_MEAN, IMAGENET_STD).to(self.network.dtype)
-        values: Tensor = self.network(pixels).predicted_depth
-        return resize(values[:, None].float(), size, mode="bilinear", align_corners=self.align_corners)
+        values = self.answer(normalise(pixels, IMAGENET_MEAN, IMAGENET_STD))[0]
+        return resize(values[:, None], size, mode="bilinear", align_corners=self.align_corners)
+
+    def answer(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b H W"]]:
+        """Return the network's prediction for prepared pixels."""
+        values: Tensor = self.network(pixels.to(self.network.dtype)).predicted_depth
+        return (values.float(),)
+
+    @property
+    def interface(self) -> Interface:
+        """How the exported network is fed."""
+        return self.describe(
+            interpolation="bicubic",
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            restoration_align_corners=self.align_corners,
+        )
 
 
 def _position_embedding(

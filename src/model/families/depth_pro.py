@@ -14,6 +14,7 @@ from src.core.prediction import OutputSpace, Prediction
 from src.core.resize import HALF, normalise, resize, to_unit_range
 from src.core.sample import Sample
 from src.model.checkpoints.names import DEPTH_PRO, Rule
+from src.model.exchange.interface import Interface
 from src.model.network import NetworkModel
 
 _NEAREST_INVERSE, _FARTHEST_INVERSE = 1e4, 1e-4  # in 1/m
@@ -46,6 +47,7 @@ class DepthPro(NetworkModel):
     )
     last_layers = ("head.layers.4", "fov_model.head.layers.4")
     multiple = 1
+    outputs = ("predicted_depth", "field_of_view")
 
     focal_length: str
 
@@ -102,9 +104,20 @@ class DepthPro(NetworkModel):
         """Inverse depth for a focal length of one image width, and the predicted focal length in pixels."""
         pixels = normalise(to_unit_range(image), HALF, HALF)
         pixels = resize(pixels, self.input_size((image.shape[-2], image.shape[-1])), mode="bilinear")
+        inverse, view = self.answer(pixels)
+        return inverse[:, None], 0.5 * image.shape[-1] / torch.tan(0.5 * torch.deg2rad(view))
+
+    def answer(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b H2 W2"], Float[Tensor, " b"]]:
+        """Return the network's inverse depth and horizontal field of view in degrees for prepared pixels."""
         output = self.network(pixels.to(self.network.dtype))
-        view = torch.deg2rad(output.field_of_view.float())
-        return output.predicted_depth[:, None].float(), 0.5 * image.shape[-1] / torch.tan(0.5 * view)
+        return output.predicted_depth.float(), output.field_of_view.float()
+
+    @property
+    def interface(self) -> Interface:
+        """How the exported network is fed; the focal length of the ground truth is for nobody who has a file."""
+        return self.describe(
+            mean=HALF, std=HALF, output=self.outputs[0], view=self.outputs[1], meaning="canonical_inverse_depth"
+        )
 
 
 def _metres(

@@ -10,6 +10,7 @@ from transformers import DPTForDepthEstimation
 from src.core.prediction import OutputSpace
 from src.core.resize import HALF, normalise, resize, to_unit_range
 from src.model.checkpoints.names import BEIT, DECODER, HYBRID, SWIN_V2, VIT, Rule
+from src.model.exchange.interface import Interface
 from src.model.network import NetworkModel
 
 
@@ -55,17 +56,23 @@ class MiDaS(NetworkModel):
         """Predict disparity, larger is nearer, at least 0."""
         size = (image.shape[-2], image.shape[-1])
         pixels = resize(to_unit_range(image), self.input_size(size), mode="bicubic")
-        disparity = self._disparity(normalise(pixels, HALF, HALF).to(self.network.dtype))
-        return resize(disparity.float(), size, mode="bicubic")
+        return resize(self.answer(normalise(pixels, HALF, HALF))[0][:, None], size, mode="bicubic")
 
-    def _disparity(self, pixels: Float[Tensor, "b 3 H W"]) -> Float[Tensor, "b 1 H W"]:
+    @property
+    def interface(self) -> Interface:
+        """How the exported network is fed."""
+        return self.describe(interpolation="bicubic", mean=HALF, std=HALF, restoration="bicubic")
+
+    def answer(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b H W"]]:
+        """Return the network's disparity for prepared pixels."""
+        pixels = pixels.to(self.network.dtype)
         if self.network.backbone is not None:
             disparity: Tensor = self.network(pixels).predicted_depth
         else:
             features = self._plain_features(pixels)
             rows, columns = (side // self.network.config.patch_size for side in pixels.shape[-2:])
             disparity = self.network.head(self.network.neck(features, rows, columns))
-        return disparity[:, None]
+        return (disparity.float(),)
 
     def _plain_features(self, pixels: Float[Tensor, "b 3 H W"]) -> list[Tensor]:
         """Features of the ViT and hybrid encoders at any aspect ratio.

@@ -14,6 +14,7 @@ from src.core.resize import normalise, resize, to_unit_range
 from src.model.checkpoints.loading import fill_network
 from src.model.checkpoints.names import MIDAS_V2_LARGE, MIDAS_V2_SMALL, SWIN, Rule, levit, next_vit, rename
 from src.model.checkpoints.release import read_release
+from src.model.exchange.interface import Interface
 from src.model.families.refinenet import MidasNet
 from src.model.network import NetworkModel
 
@@ -102,6 +103,14 @@ class MiDaSTimm(NetworkModel):
         """Predict disparity, larger is nearer, at least 0."""
         size = (image.shape[-2], image.shape[-1])
         pixels = resize(to_unit_range(image), self.input_size(size), mode="bicubic")
-        pixels = normalise(pixels, self.mean, self.std)
+        return resize(self.answer(normalise(pixels, self.mean, self.std))[0], size, mode="bicubic")
+
+    def answer(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b 1 H W"]]:
+        """Return the network's disparity for prepared pixels."""
         disparity: Tensor = self.network(pixels.to(next(self.network.parameters()).dtype))
-        return resize(disparity.float(), size, mode="bicubic")
+        return (disparity.float(),)
+
+    @property
+    def interface(self) -> Interface:
+        """How the exported network is fed."""
+        return self.describe(interpolation="bicubic", mean=tuple(self.mean), std=tuple(self.std), restoration="bicubic")

@@ -14,6 +14,7 @@ from transformers import ZoeDepthForDepthEstimation
 from src.core.prediction import OutputSpace
 from src.core.resize import HALF, normalise, resize, to_unit_range
 from src.model.checkpoints.names import ZOEDEPTH, Rule
+from src.model.exchange.interface import Interface
 from src.model.network import NetworkModel
 from src.model.splitting import split_calls
 
@@ -90,13 +91,30 @@ class ZoeDepth(NetworkModel):
         framed = F.pad(to_unit_range(image), (columns, columns, rows, rows), mode="reflect")
         pixels = resize(framed, self.input_size((height, width)), mode="bilinear", align_corners=True)
         pixels = normalise(pixels, HALF, HALF).to(self.network.dtype)
-        depth: Tensor = self.network(pixels).predicted_depth
+        depth = self.answer(pixels)[0]
         if self.mirror:
-            depth = (depth + self.network(pixels.flip(-1)).predicted_depth.flip(-1)) / 2
+            depth = (depth + self.answer(pixels.flip(-1))[0].flip(-1)) / 2
         depth, size = depth[:, None].float(), (framed.shape[-2], framed.shape[-1])
         if not self.pad:
             return resize(depth, size, mode="bilinear", align_corners=True)
         return resize(depth, size, mode="bicubic")[..., rows : rows + height, columns : columns + width]
+
+    def answer(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b H W"]]:
+        """Return the network's depth for prepared pixels."""
+        return (self.network(pixels.to(self.network.dtype)).predicted_depth,)
+
+    @property
+    def interface(self) -> Interface:
+        """How the exported network is fed."""
+        return self.describe(
+            align_corners=True,
+            mean=HALF,
+            std=HALF,
+            border=self.pad,
+            mirror=self.mirror,
+            restoration="bicubic" if self.pad else "bilinear",
+            restoration_align_corners=not self.pad,
+        )
 
 
 class _RoutedPerImage(nn.Module):
@@ -105,6 +123,8 @@ class _RoutedPerImage(nn.Module):
     def __init__(self, heads: Any) -> None:
         super().__init__()
         self.heads = heads
+        self.selects = False
+        """Whether all heads compute and the router's choice is taken: for exporters, which follow no Python."""
 
     def forward(
         self,
@@ -116,6 +136,13 @@ class _RoutedPerImage(nn.Module):
         """Return depth and the router's logits, like the library's heads."""
         embedding = self.heads.patch_transformer(self.heads.conv2(bottleneck))[:, 0]
         logits: Tensor = self.heads.mlp_classifier(embedding)
+        if self.selects:
+            all_of = [
+                self._of_head(name, outconv_activation, bottleneck, feature_blocks)
+                for name in (domain["name"] for domain in self.heads.bin_configurations)
+            ]
+            chosen = logits.argmax(1).reshape(-1, 1, 1, 1)
+            return torch.where(chosen == 0, all_of[0], all_of[1]), logits
         domain = logits.argmax(1)
         members = [(domain == number).nonzero()[:, 0] for number in sorted(set(domain.tolist()))]
         depth = [
@@ -125,3 +152,31 @@ class _RoutedPerImage(nn.Module):
             for m in members
         ]
         return torch.cat(depth)[torch.cat(members).argsort()], logits
+
+    def _of_head(
+        self,
+        name: str,
+        outconv_activation: Float[Tensor, "b c H W"],
+        bottleneck: Float[Tensor, "b k h w"],
+        feature_blocks: Sequence[Tensor],
+    ) -> Float[Tensor, "b 1 H W"]:
+        """Return the depth of one head for all images, by the layers of the library, which has no such call."""
+        heads = self.heads
+        mixed = heads.conv2(bottleneck)
+        _, centres = heads.seed_bin_regressors[name](mixed)
+        if heads.bin_centers_type != "softplus":
+            bounds = next(one for one in heads.bin_configurations if one["name"] == name)
+            centres = (centres - bounds["min_depth"]) / (bounds["max_depth"] - bounds["min_depth"])
+        embedding = heads.seed_projector(mixed)
+        for projector, attractor, feature in zip(
+            heads.projectors, heads.attractors[name], feature_blocks, strict=False
+        ):
+            before, embedding = embedding, projector(feature)
+            centres, metres = attractor(embedding, centres, before, interpolate=True)
+        size = outconv_activation.shape[-2:]
+        metres, embedding = (
+            F.interpolate(values, size, mode="bilinear", align_corners=True) for values in (metres, embedding)
+        )
+        probability = heads.conditional_log_binomial[name](outconv_activation, embedding)
+        depth: Tensor = (probability * metres).sum(1, keepdim=True)
+        return depth

@@ -1,0 +1,1 @@
+"""A model becomes a file that other runtimes read: `python -m src.export`."""
