@@ -12,15 +12,21 @@ from src.engine.terminal.command_line import execute
 CONF = Path(__file__).parents[1] / "conf"
 
 
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="export")
-def export(cfg: DictConfig) -> None:
-    """Export with this configuration; hydra calls it once, or once per model of a sweep."""
-    from src.engine.exporting.export import export_and_show
-    from src.engine.terminal.job import run_job  # importing torch takes seconds that --help need not pay
+def main() -> int:
+    """Run the command line and return its exit code."""
+    failures: list[Exception] = []
 
-    run_job(cfg, export_and_show)
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="export")
+    def export(cfg: DictConfig) -> None:
+        """Export with this configuration; hydra calls it once, or once per model of a sweep."""
+        from src.engine.exporting.export import export_and_show
+        from src.engine.terminal.job import run_job  # importing torch takes seconds that --help need not pay
+
+        run_job(cfg, export_and_show, failures=failures)
+
+    register_resolvers()
+    return execute(export, conf=CONF, config="export", arguments=sys.argv, failures=failures)
 
 
 if __name__ == "__main__":
-    register_resolvers()
-    sys.exit(execute(export, conf=CONF, config="export", arguments=sys.argv))
+    sys.exit(main())
