@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -61,8 +62,10 @@ class WandbLogger(Logger):
         self._run: wandb.Run | None = None
 
     def __enter__(self) -> "WandbLogger":
-        """Open the run in process 0."""
-        if is_first_process():
+        """Open the run in process 0, unless W&B's own variable switches it off."""
+        if os.environ.get("WANDB_MODE") == "disabled":
+            log.info("Nothing goes to Weights & Biases, since WANDB_MODE=disabled.")
+        elif is_first_process():
             try:
                 self._run = wandb.init(**self._settings, mode=self._mode)
             except wandb.errors.Error as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
@@ -59,12 +59,11 @@ def run_job(
             the whole command follows from it.
     """
     job = HydraConfig.get()
-    run = task or partial(_run_and_show, loaded=loaded or LoadedModel())
-    folder = Path(job.runtime.output_dir)
+    show = task or partial(_run_and_show, loaded=loaded or LoadedModel())
     if job.mode == RunMode.RUN:
         try:
-            _refuse(cfg, folder)
-            run(cfg, folder)
+            _refuse(cfg)
+            show(cfg, Path(job.runtime.output_dir))
         except Exception as error:
             if failures is None:
                 raise
@@ -72,15 +71,15 @@ def run_job(
             said = explain(error) if isinstance(error, OmegaConfBaseException) else None
             failures.append(ConfigError(said) if said else error)
         return
-    _refuse(cfg, folder)
-    ledger = Path(cfg.sweep_ledger)
+    _refuse(cfg)
+    folder, ledger = Path(job.runtime.output_dir), Path(cfg.sweep_ledger)
     if "joblib" in job.launcher._target_:  # other launchers run one cell at a time, or give each job its devices
         take_device(ledger)
         if sweep.stop_file(ledger).exists():
             return
         follow_parent(sweep.stop_file(ledger))
     try:
-        run(cfg, folder)
+        show(cfg, folder)
         status, detail = "done", os.path.relpath(folder)
     except Interrupted as error:
         log.error("%s: %s", folder, error)  # meant for the user
@@ -114,7 +113,7 @@ def _note_end(folder: Path, error: BaseException) -> None:
             )
 
 
-def _refuse(cfg: DictConfig, folder: Path) -> None:
+def _refuse(cfg: DictConfig) -> None:
     """Refuse what must not run at all, and leave no folder for it.
 
     Raises:
@@ -124,7 +123,9 @@ def _refuse(cfg: DictConfig, folder: Path) -> None:
         refuse_secrets(cfg)
         refuse_company(cfg.trainer.devices, cfg.trainer.num_nodes, cfg.trainer.strategy)
     except ConfigError:
-        _remove_if_empty(folder)
+        runtime = HydraConfig.get().runtime
+        if not OmegaConf.is_missing(runtime, "output_dir"):
+            _remove_if_empty(Path(runtime.output_dir))
         raise
 
 

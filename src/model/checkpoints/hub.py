@@ -115,10 +115,11 @@ def _fetch(weights: str, revision: str | None, parts: Sequence[str]) -> Path:
         raise CheckpointError(msg) from error
     except LocalEntryNotFoundError as error:
         pinned = f" --revision {revision}" if revision else ""
+        foreign = "; with weights of another id than the model's own, set model.revision=null" if revision else ""
         msg = (
             f"checkpoint {weights} is not, or not completely, in the cache ({constants.HF_HUB_CACHE}) and the hub "
             f"cannot be reached; either download it where there is a network (`hf download {weights}{pinned}`) and "
-            "bring the cache here, or set model.weights=<folder> to a local copy"
+            f"bring the cache here, or set model.weights=<folder> to a local copy{foreign}"
         )
         raise CheckpointError(msg) from error
     except (HTTPError, OSError) as error:

@@ -87,7 +87,10 @@ def _from_pretrained(
                 folder, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, pickle.UnpicklingError) as error:
-        msg = f"{name}: cannot be loaded as {network_class.__name__}: {error}"
+        msg = (
+            f"{name}: cannot be loaded as {network_class.__name__}: {error}; if its files are whole (compare their "
+            "sizes with those on the hub; a pointer of Git LFS has some 130 bytes), it is of another kind"
+        )
         raise CheckpointError(msg) from error
     _require_all_keys(info, f"{name}: does not fit {network_class.__name__}", unused)
     return network.float()  # type: ignore[no-any-return]  # half-precision files hold the same values

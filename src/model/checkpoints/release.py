@@ -76,15 +76,34 @@ def read_release(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
         CheckpointError: if it is damaged, holds something else, or asks for code that may not run.
     """
     try:
+        _refuse_stand_in(path)
         content = _load(path, allow_pickle)
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        msg = f"{path}: cannot be read as a file of weights: {error}"
+        msg = f"{path}: cannot be read as a file of weights: {error}; if it is not whole, download it again"
         raise CheckpointError(msg) from error
     state = content.get("model", content.get("state_dict", content)) if isinstance(content, Mapping) else content
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         msg = f"{path}: expected named tensors, got {type(content).__name__} of something else"
         raise CheckpointError(msg)
     return dict(state)
+
+
+def _refuse_stand_in(path: Path) -> None:
+    """Refuse what is often found in the place of a file of weights, before advice is given that fits weights only.
+
+    Raises:
+        CheckpointError: says what it is, and what to do.
+    """
+    with path.open("rb") as file:
+        head = file.read(64).lstrip()
+    if head.startswith(b"version https://git-lfs"):
+        msg = (
+            f"{path}: it is a pointer of Git LFS in place of the file; run `git lfs pull` in its folder, or download it"
+        )
+        raise CheckpointError(msg)
+    if head.startswith(b"<"):
+        msg = f"{path}: it is a web page in place of the file; download it again"
+        raise CheckpointError(msg)
 
 
 def _load(path: Path, allow_pickle: bool) -> Any:

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from src.core.errors import CheckpointError, ConfigError
+from src.core.errors import CheckpointError, ConfigError, PredictionError
 from src.core.prediction import OutputSpace
 from src.core.seeding import derive_seed
 from src.model.base import DepthModel, Provenance, parse_resolution
@@ -277,15 +277,22 @@ class Marigold(DepthModel):
             for member in range(self.ensemble)
         ]
         self._pipeline.empty_text_embedding = self.empty_text
-        prediction: Tensor = self._pipeline(
-            image,
-            num_inference_steps=self.steps,
-            ensemble_size=self.ensemble,
-            processing_resolution=self.longer_side,
-            batch_size=len(noise),  # in several passes a scheduler would draw from the wrong generators
-            generator=noise,
-            output_type="pt",
-        ).prediction
+        try:
+            prediction: Tensor = self._pipeline(
+                image,
+                num_inference_steps=self.steps,
+                ensemble_size=self.ensemble,
+                processing_resolution=self.longer_side,
+                batch_size=len(noise),  # in several passes a scheduler would draw from the wrong generators
+                generator=noise,
+                output_type="pt",
+            ).prediction
+        except NotImplementedError as error:  # of torch, which resamples in half precision on a GPU only
+            if self.network_dtype is torch.float32:
+                raise
+            dtype = str(self.network_dtype).removeprefix("torch.")
+            msg = f"marigold: model.dtype={dtype} needs a GPU ({error}); type model.dtype=float32 on this device"
+            raise PredictionError(msg) from error
         return prediction.float()
 
 

@@ -195,3 +195,12 @@ def test_settings_that_only_sound_like_keys_are_let_pass(tmp_path, keys):
         refuse_secrets(cfg)
     finally:
         HydraConfig.instance().cfg = None
+
+
+def test_the_services_own_switch_is_obeyed(run, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    caplog.set_level("INFO")
+    cell = run("model=ramp", "data=sample", "logger=wandb_offline", "logger.folder=" + str(tmp_path))
+    assert cell is not None
+    assert "since WANDB_MODE=disabled" in caplog.text
+    assert not (tmp_path / "wandb").exists()

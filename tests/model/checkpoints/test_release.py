@@ -128,3 +128,21 @@ def test_a_truncated_file_is_reported(tmp_path, keep):
 def test_the_digest_is_that_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"weights")
     assert digest_of(tmp_path / "a") == f"sha256:{hashlib.sha256(b'weights').hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "it is a pointer of Git LFS in place of the file",
+        ),
+        (b"\n<!DOCTYPE html><html>", "it is a web page in place of the file; download it again"),
+        (b"hello\n", "cannot be read as a file of weights: .+; if it is not whole, download it again"),
+    ],
+)
+def test_what_came_in_place_of_weights_is_said(tmp_path, content, words):
+    path = tmp_path / "model.pth"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=words):
+        read_release(path, allow_pickle=False)
