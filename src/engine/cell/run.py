@@ -48,15 +48,16 @@ def run_cell(request: CellRequest, build: Builder, folder: Path, loaded: LoadedM
     if not is_first:
         plan.predict()
         return None
-    with sole_writer(folder, wait=run.wait) as lock, build.logger() as logger:
+    with sole_writer(folder, wait=run.wait) as lock:
         refuse_foreign(request.measured, folder)
         if is_complete(folder) and not run.force:  # by the process that was waited for
             return _finished(run, build, folder)
-        kept, content = _open(request, build, folder, plan)
-        plan.predict(kept)
-        lock.check()
-        cell = close_cell(request, folder, plan, content=content, started=started)
-        logger.publish(cell)
+        with build.logger() as logger:
+            kept, content = _open(request, build, folder, plan)
+            plan.predict(kept)
+            lock.check()
+            cell = close_cell(request, folder, plan, content=content, started=started)
+            logger.publish(cell)
     return cell
 
 
@@ -98,4 +99,6 @@ def _finished(run: Running, build: Builder, folder: Path) -> Cell:
         log.warning("Nothing was timed, so there is no profile; force=true times it.")
     if run.save_predictions and not cell.manifest.saved_predictions:
         log.warning("Its predictions were not saved then; force=true predicts again and saves them.")
+    with build.logger() as logger:  # asked for now, from the records
+        logger.publish(cell)
     return cell

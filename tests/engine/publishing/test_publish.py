@@ -204,3 +204,13 @@ def test_the_services_own_switch_is_obeyed(run, tmp_path, monkeypatch, caplog):
     assert cell is not None
     assert "since WANDB_MODE=disabled" in caplog.text
     assert not (tmp_path / "wandb").exists()
+
+
+def test_a_logger_that_is_asked_for_later_publishes_from_the_records(run, monkeypatch):
+    first = run("model=ramp", "data=sample")
+    assert not (first.folder / "csv").exists()
+    monkeypatch.setattr("src.engine.cell.run.make_plan", lambda *_: pytest.fail("something was run again"))
+    again = run("model=ramp", "data=sample", "logger=csv", f"logger.folder={first.folder}")
+    assert again.manifest == first.manifest
+    rows = (first.folder / "csv" / "metrics.csv").read_text().splitlines()
+    assert len(rows) == 1 + sum(len(scored.errors) for scored in first.scores.values())
