@@ -13,6 +13,7 @@ from src.engine.process.family import on_signals
 from src.engine.process.interrupt import EXIT_CODE, Interrupted
 from src.engine.terminal import sweep
 from src.engine.terminal.arguments import MULTIRUN, check, in_order
+from src.engine.terminal.completion import BASH, installs_bash
 from src.engine.terminal.explain import explain
 from src.engine.terminal.order import arrange
 from src.engine.terminal.overview import overview
@@ -34,6 +35,9 @@ def execute(
     options = set(arguments[1:])
     if options & {"-h", "--help"}:
         print(overview(conf, config))  # noqa: T201  # what --help is for
+        return 0
+    if installs_bash(arguments[1:]):
+        print(BASH, end="")  # noqa: T201  # for bash to evaluate
         return 0
     # hydra re-raises errors instead of printing them in its own words
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
