@@ -15,6 +15,7 @@ from src.report.drawing.gallery import build_gallery
 from src.report.drawing.images import build_sheets
 from src.report.drawing.robustness import severity_charts
 from src.report.findings.datasets import data_sets
+from src.report.findings.deployed import deployments
 from src.report.findings.evidence import Evidence
 from src.report.findings.generalisation import generalisation
 from src.report.findings.robustness import CELLS
@@ -74,6 +75,19 @@ def differences(evidence: Evidence) -> list[Section]:
         styles=("differences.css",),
     )
     return [section] if evidence.differences else []
+
+
+def deployed(evidence: Evidence) -> list[Section]:
+    """What was shipped beside its original; nothing where nothing of the kind was measured."""
+    view = deployments(evidence.tables)
+    section = Section(
+        anchor="deployed",
+        title="Does the deployed model keep its accuracy?",
+        nav="deployed",
+        template="deployed.html.jinja",
+        view=view,
+    )
+    return [section] if view else []
 
 
 def seeds(evidence: Evidence) -> list[Section]:
@@ -234,6 +248,7 @@ def closing(evidence: Evidence) -> list[Section]:
 BUILDERS: Final[tuple[Builder, ...]] = (
     leaderboard,
     differences,
+    deployed,
     seeds,
     domains,
     robustness,
