@@ -12,8 +12,8 @@ from src.core.errors import ConfigError, LeadlineError
 from src.report.drawing.page import render_page
 from src.report.drawing.side_by_side import side_by_side
 from src.report.export.before_and_after import markdown_moved, terminal_moved, write_moved
-from src.report.export.spreadsheet import write_csv, write_pairs, write_papers, write_robustness
-from src.report.export.terminal import terminal_table
+from src.report.export.spreadsheet import write_csv, write_pairs, write_papers, write_ranks, write_robustness
+from src.report.export.terminal import terminal_board, terminal_table
 from src.report.export.typeset import latex_robustness, latex_tables, markdown_robustness, markdown_tables
 from src.report.findings.cells import Findings, find
 from src.report.findings.comparison import compare_reports
@@ -102,6 +102,7 @@ def _write(evidence: Evidence, output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
     write_csv(evidence.tables, output.with_name("leaderboard.csv"))
+    write_ranks(evidence.boards, output.with_name("ranks.csv"))
     write_pairs(evidence.differences, output.with_name("pairs.csv"))
     write_papers(evidence.papers, output.with_name("papers.csv"))
     write_robustness(evidence.trials, output.with_name("robustness.csv"))
@@ -112,6 +113,9 @@ def _write(evidence: Evidence, output: Path) -> None:
     console = Console()
     for table in evidence.tables:
         console.print(terminal_table(table, console.width), "")
+    for board in evidence.boards:
+        if (drawn := terminal_board(board)) is not None:
+            console.print(drawn, "")
     for folder in evidence.findings.unfinished:
         console.print(f"unfinished: {folder}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{output}", markup=False, highlight=False, soft_wrap=True)

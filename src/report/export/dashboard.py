@@ -39,7 +39,13 @@ def push(page: Path, tables: Sequence[Table], *, project: str) -> str:
         for file in files:
             artifact.add_file(str(file))
         run.log_artifact(artifact)
-        run.log({"report": wandb.Html(page, inject=False), "leaderboard": _leaderboard(page)})
+        run.log(
+            {
+                "report": wandb.Html(page, inject=False),
+                "leaderboard": _table(page.with_name("leaderboard.csv")),
+                "ranks": _table(page.with_name("ranks.csv")),
+            }
+        )
         offline, place, owner = run.offline, Path(run.dir).parent, run.entity
         run.finish()
         if offline:
@@ -55,11 +61,11 @@ def push(page: Path, tables: Sequence[Table], *, project: str) -> str:
         raise ConfigError(msg) from error
 
 
-def _leaderboard(page: Path) -> wandb.Table:
-    with page.with_name("leaderboard.csv").open(encoding="utf-8", newline="") as file:
+def _table(path: Path) -> wandb.Table:
+    with path.open(encoding="utf-8", newline="") as file:
         header, *lines = csv.reader(file)
     numeric = {"mean", "standard_error", "low", "high", "n", "images_per_second", "latency_median", "latency_p95"}
-    numeric |= {"peak_memory", "flops", "parameters"}
+    numeric |= {"peak_memory", "flops", "parameters", "clusters", "rank"}
     data = [
         [(float(text) if text else None) if name in numeric else text for name, text in zip(header, line, strict=True)]
         for line in lines

@@ -1,9 +1,10 @@
-"""Tables -> CSV: one line per cell, protocol and metric; per pair of models; per printed number."""
+"""Tables -> CSV: a line per cell, protocol and metric; per average rank; per pair of models; per printed number."""
 
 import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from src.report.findings.board import Board
 from src.report.findings.differences import Differences
 from src.report.findings.leaderboard import Table
 from src.report.findings.papers import PaperComparison
@@ -12,6 +13,7 @@ from src.report.findings.row import Row, has_network
 
 FILES = (
     *("leaderboard.csv", "leaderboard.md", "leaderboard.tex", "pairs.csv", "papers.csv"),
+    "ranks.csv",
     *("robustness.csv", "robustness.md", "robustness.tex"),
 )
 """What lies beside a page."""
@@ -23,6 +25,11 @@ COLUMNS = (
     *("ranked", "unranked_because", "scored", "skipped", "failed", "images_per_second", "input_sizes"),
     *("batch_size", "latency_median", "latency_p95", "peak_memory", "flops"),
     *("weights", "revision", "parameters", "output_space", "device", "dtype", "seed", "fingerprint", "folder"),
+)
+
+RANK_COLUMNS = (
+    *("protocol", "protocol_version", "distinction", "metric", "cells", "model", "rank", "low", "high"),
+    *("data_sets", "verdict", "left_out"),
 )
 
 PAPER_COLUMNS = (
@@ -92,6 +99,24 @@ def _lines(table: Table, row: Row) -> Iterable[dict[str, object]]:
             "clusters": found.clusters,
             "domain": row.domain,
         }
+
+
+def write_ranks(boards: Iterable[Board], path: Path) -> None:
+    """Write the average ranks of every board by every metric, over all cells and over zero-shot cells alone."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(RANK_COLUMNS)
+        for board in boards:
+            for cells, grids in (("all", board.grids), ("zero-shot", board.zero_shot)):
+                for grid in grids:
+                    where = (board.protocol, board.version, board.distinction, grid.metric, cells)
+                    sets = "; ".join(board.labels[place] for place in grid.shared)
+                    said = (sets, grid.verdict, "; ".join(grid.left_out))
+                    writer.writerows(
+                        (*where, line.name, line.rank.mean, line.rank.low, line.rank.high, *said)
+                        for line in grid.lines
+                        if line.rank is not None
+                    )
 
 
 def write_pairs(found: Iterable[Differences], path: Path) -> None:

@@ -1,6 +1,8 @@
 """Boards against numbers worked out from the Parquet files by hand."""
 
+import csv
 import html
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from src.records.reader import read_cell
+from src.report.export.spreadsheet import write_ranks
+from src.report.export.terminal import terminal_board
 from src.report.findings.board import Board, Grid, Line, build_boards
 from src.report.findings.leaderboard import build_tables
 from tests.report.drawing.test_page import page_of
@@ -231,6 +236,26 @@ def test_data_sets_of_other_ranges_are_columns_of_one_board(make_cell: Make) -> 
         "a ranks first, and no other model's rank comes within the noise of it. It is first on 3 of 3 data sets; too "
         "few sets to say more about others."
     )
+
+
+def test_ranks_stand_in_the_terminal_and_in_a_file(make_cell: Make, tmp_path: Path) -> None:
+    cells = [
+        make_cell(f"{model}-{data}", model=model, data=data, prefix=data, quality=quality, images=12,
+                  protocols=("metric",))
+        for model, quality in (("a", 0.1), ("b", 0.3))
+        for data in ("nyu", "kitti")
+    ]  # fmt: skip
+    boards = boards_of(*cells)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(terminal_board(boards[0]))
+    printed = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+    assert "AbsRel ↓, metric v1, all data sets" in printed
+    assert "a ranks first" in printed
+    write_ranks(boards, tmp_path / "ranks.csv")
+    with (tmp_path / "ranks.csv").open(newline="") as file:
+        lines = [one for one in csv.DictReader(file) if one["metric"] == "abs_rel"]
+    assert [(one["model"], float(one["rank"]), float(one["high"])) for one in lines] == [("a", 1, 1), ("b", 2, 2)]
+    assert lines[0]["data_sets"] == "kitti; nyu"
 
 
 def test_boards_of_one_protocol_say_in_what_they_differ(make_cell: Make) -> None:
