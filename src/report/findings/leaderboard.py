@@ -255,7 +255,10 @@ def _without_repeats(rows: Sequence[Row]) -> list[Row]:
 
 def _variants(cells: Sequence[Cell]) -> list[str]:
     """Say for each cell what sets it apart from the others of the same model and resolution."""
-    settings = [flatten({key: cell.manifest.config.get(key) for key in ("model", "seed")}) for cell in cells]
+    settings = [
+        flatten({**{key: cell.manifest.config.get(key) for key in ("model", "seed")}, **cell.manifest.compute})
+        for cell in cells
+    ]
     twins: dict[tuple[str, str], list[dict[str, str]]] = {}
     for cell, own in zip(cells, settings, strict=True):
         twins.setdefault(_identity(cell), []).append(own)
