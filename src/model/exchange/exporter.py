@@ -96,10 +96,12 @@ class Exporter:
             CheckpointError: if the file differs from the model by more than the bound; nothing is kept then.
         """
         part, interface = self._checked(model, images, output)
+        origin = self._origin(model, name, data, len(images))
+        if self.dynamic:
+            images = [*images, *_of_another_size(model, images[0])]
         with torch.no_grad():
             reference = [_original(model, image, interface, part) for image in images]
             pixels = [prepare(image, interface) for image in images]
-        origin = self._origin(model, name, data, len(images))
         if self.precision == "float16" and self.format != "openvino":
             for network in part.networks:
                 network.half()
@@ -197,7 +199,13 @@ class Exporter:
             raise CheckpointError(msg)
         largest, means = 0.0, []
         for image, expected in zip(images, reference, strict=True):
-            found = predict(image, interface, lambda pixels: session.run([pixels]), of=file.name)
+            try:
+                found = predict(image, interface, lambda pixels: session.run([pixels]), of=file.name)
+            except Exception as error:  # of whatever kind the runtime has
+                size = " x ".join(map(str, image.shape[-2:]))
+                instead = "; torch has fixed a size on the way: export with dynamic=false" if self.dynamic else ""
+                msg = f"the exported network fails on an image of {size} ({str(error).splitlines()[0][:200]}){instead}"
+                raise CheckpointError(msg) from error
             difference = (found - expected).abs() / (expected.max() - expected.min())
             largest = max(largest, float(difference.max())) if bool(difference.isfinite().all()) else float("inf")
             means.append(float(difference.mean()))
@@ -211,6 +219,14 @@ class Exporter:
             )
             raise CheckpointError(msg)
         return dataclasses.replace(origin, largest=largest, mean=sum(means) / len(means))
+
+
+def _of_another_size(model: Any, image: UInt8[Tensor, "1 3 h w"]) -> list[Tensor]:
+    """Return a part of an image that the network sees at another size; none where its rule knows but one."""
+    height, width = image.shape[-2:]
+    parts = (image[..., : height // 2, :], image[..., : width // 2])
+    whole = model.input_size((height, width))
+    return [part for part in parts if model.input_size((part.shape[-2], part.shape[-1])) != whole][:1]
 
 
 def _original(model: Any, image: UInt8[Tensor, "1 3 h w"], interface: Interface, part: Exportable) -> Tensor:

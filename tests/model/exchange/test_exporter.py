@@ -2,6 +2,7 @@
 
 import json
 
+import jaxtyping
 import onnx
 import pytest
 import torch
@@ -144,3 +145,27 @@ def test_marigold_is_no_single_network(tmp_path, exporter, images, marigold_arch
     )  # fmt: skip
     with pytest.raises(ConfigError, match="runtime=onnxruntime or openvino"):
         exporter().export(model, [images(1, 80, 100)], tmp_path / "a.onnx", name="marigold", data="made")
+
+
+@pytest.fixture
+def unchecked():
+    """Without the check of all shapes, which takes the sizes that torch leaves open for what they are not."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_file_of_any_size_is_right_at_another_size_or_not_kept(tmp_path, tiny, exporter, deployed, images):
+    model, picture, other = tiny(), images(1, 80, 100), images(1, 100, 60)
+    file = tmp_path / "a.onnx"
+    try:
+        exporter(dynamic=True).export(model, [picture], file, name="tiny", data="made")
+    except CheckpointError:  # torch fixed a size on the way
+        assert not file.exists()
+        return
+    found = deployed("onnx", file)
+    found.configure_model()
+    with torch.inference_mode():
+        torch.testing.assert_close(found.infer(other, ("a",)), model.infer(other, ("a",)), rtol=0, atol=1e-3)
