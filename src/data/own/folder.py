@@ -26,7 +26,7 @@ class Folder(DepthDataset):
     Licence: yours.
     Pairs: by sample id, which is the path below the folder without suffix, or what the wildcards of a pattern stand for
     (`own_files.find_files`). A file without partner is an error, never left out, unless a split file says which samples
-    count. The folder that a file lies in is its cluster, the first one of its path its slice.
+    count. The folder that a file lies in is its cluster, unless all lie in one; the first of its path is its slice.
     Units: z-depth = value x `depth_scale` metres; zero, negative, infinite and NaN values are not measured.
     Crop: the masks, if any: grey PNG of the image's size, 0 where a pixel must not count.
 
@@ -106,9 +106,14 @@ class Folder(DepthDataset):
             depth=depth.astype(np.float32),
             valid=_read_mask(files["masks"], depth.shape) if "masks" in files else None,
             intrinsics=self._intrinsics if camera is None else parse_intrinsics(camera.path, content=camera.content()),
-            cluster=name.rpartition("/")[0],
+            cluster=name.rpartition("/")[0] if self._has_folders else "",
             slice=name.split("/")[0] if "/" in name else "",
         )
+
+    @functools.cached_property
+    def _has_folders(self) -> bool:
+        """Whether folders tell images apart; one that holds them all says nothing about which are alike."""
+        return len({name.rpartition("/")[0] for name in self.sample_ids}) > 1
 
     def stamps(self, i: int) -> Sequence[str]:
         """The stamps of the sample's files."""

@@ -468,3 +468,9 @@ def test_the_yaml_builds_it_and_names_what_is_missing(tmp_path, write):
     given = {"images": str(tmp_path / "images"), "depth": str(tmp_path / "depth"), "depth_scale": 1.0}
     config = OmegaConf.merge(config, given, {"depth_range": [0.1, 10.0], "intrinsics": [5, 5, 3, 2]})
     assert instantiate(config)[0].intrinsics[0, 0].tolist() == [5, 0, 3]
+
+
+def test_one_folder_that_holds_all_images_is_no_cluster(tmp_path, write):
+    write(["only/a", "only/b"])
+    dataset = folder(tmp_path)
+    assert [dataset[i].cluster for i in range(2)] == [("",), ("",)]
