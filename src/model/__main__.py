@@ -20,7 +20,7 @@ CONF = Path(__file__).parents[2] / "conf"
 _NAMED = 3
 _WIDE = 170
 _NARROW = ("M", "space", "licence")
-_LICENCE = 12
+_LICENCE = 10
 
 
 def listing(conf: Path, *, width: int) -> Group:

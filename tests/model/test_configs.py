@@ -88,6 +88,8 @@ def test_what_can_be_downloaded_says_from_where(name):
     model = build(name)
     if getattr(model, "weights", "random") != "random":
         assert len(model.weights.split("/")) == 2 or model.weights.startswith(RELEASES)
+        if name.startswith("depth_anything_3_"):  # its package counts and builds it
+            return
         assert name.removesuffix("_hf") in {*PUBLISHED, *MARIGOLDS, "auto", "dpt_beit_large_512"}
 
 
