@@ -20,7 +20,7 @@ CONF = Path(__file__).parents[2] / "conf"
 _NAMED = 3
 _WIDE = 170
 _NARROW = ("M", "space", "licence")
-_LICENCE = 10
+_WIDTHS = types.MappingProxyType({"licence": 12, "space": 16})  # of a narrow terminal, where names have to be whole
 
 
 def listing(conf: Path, *, width: int) -> Group:
@@ -40,7 +40,7 @@ def listing(conf: Path, *, width: int) -> Group:
             justify="right" if heading == "M" else "left",
             no_wrap=not is_wide or heading in ("family", "space"),
             overflow="fold" if is_wide else "ellipsis",
-            max_width=None if is_wide or heading != "licence" else _LICENCE,
+            max_width=None if is_wide else _WIDTHS.get(heading),
         )
     cards = {name: read_card(conf, name) for name in model_names(conf)}
     known = {name: card for name, card in cards.items() if card is not None}
