@@ -10,6 +10,9 @@ import pytest
 
 from tests.launching import ROOT, Forked, warm
 
+_OF_A_GROUP = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Variables that a run of several processes in this one leaves behind, and that would have another wait for them."""
+
 
 @pytest.fixture
 def environment() -> Callable[..., dict[str, str]]:
@@ -18,7 +21,8 @@ def environment() -> Callable[..., dict[str, str]]:
     def environment(**more: str) -> dict[str, str]:
         # a checkout that is not installed is found too
         path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
-        return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", "PYTHONPATH": path, **more}
+        own = {name: value for name, value in os.environ.items() if name not in _OF_A_GROUP}
+        return {**own, "OMP_NUM_THREADS": "1", "COLUMNS": "160", "PYTHONPATH": path, **more}
 
     return environment
 
