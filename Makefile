@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.leadline
 
-.PHONY: help demo test test-gpu check bench bench-loop bench-models bench-settings bench-gpu bench-linear install clean
+.PHONY: help demo test test-quick test-gpu check bench bench-loop bench-models bench-settings bench-gpu bench-linear install clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,6 +28,9 @@ test: $(STAMP) ## run all tests with branch coverage
 
 test-gpu: $(STAMP) ## run what differs on a GPU: minutes, on a machine that has one
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -m gpu -n 4 --dist worksteal --durations=10
+
+test-quick: $(STAMP) ## run what is not marked slow, without coverage
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest -q -n 2 --dist worksteal -m "not slow"
 
 check: $(STAMP) ## lint, format, types, import contracts
 	$(RUN)/ruff check .
