@@ -1,16 +1,14 @@
 """Evaluate depth models: `python -m src.eval model=<model> data=<data>`; `--help` lists the choices."""
 
 import sys
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
+from src.core.shipped import CONF
 from src.engine.cell.loaded import LoadedModel
 from src.engine.cell.measurement import register_resolvers
 from src.engine.terminal.command_line import execute
-
-CONF = Path(__file__).parents[1] / "conf"
 
 
 def main() -> int:

@@ -1,15 +1,13 @@
 """Export a network as a file: `python -m src.export model=<model> format=onnx output=<file>`; `--help` says more."""
 
 import sys
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
+from src.core.shipped import CONF
 from src.engine.cell.measurement import register_resolvers
 from src.engine.terminal.command_line import execute
-
-CONF = Path(__file__).parents[1] / "conf"
 
 
 def main() -> int:

@@ -18,12 +18,12 @@ from src.core.sample import Sample
 from src.engine.cell.build import build_protocols
 from src.protocol.aggregation import ProtocolMetric
 from src.protocol.evaluation import EvalProtocol
-from src.protocols.__main__ import CONF
+from src.protocols.__main__ import PROTOCOLS
 
 SRC = Path(__file__).parents[1] / "src"
 PROTOCOLS = {
-    name: build_protocols(DictConfig(OmegaConf.load(CONF / f"{name}.yaml")))[name]
-    for name in sorted(path.stem for path in CONF.glob("*.yaml"))
+    name: build_protocols(DictConfig(OmegaConf.load(PROTOCOLS / f"{name}.yaml")))[name]
+    for name in sorted(path.stem for path in PROTOCOLS.glob("*.yaml"))
 }
 ON_DEVICE = [name for name, p in PROTOCOLS.items() if not any(metric.runs_on_host for metric in p.metrics)]
 ALIGNMENTS = [

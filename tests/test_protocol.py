@@ -14,10 +14,11 @@ from src.core.errors import ConfigError, DataError, PredictionError
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample, concatenate
 from src.engine.cell.build import build_protocols
+from src.metrics.mean import MeanError
 from src.protocol.aggregation import ProtocolMetric
 from src.protocol.evaluation import EvalProtocol
 from src.protocol.scores import Status
-from src.protocols.__main__ import CONF
+from src.protocols.__main__ import PROTOCOLS
 
 
 def make_sample(depth, valid=None, depth_range=(0.1, 10.0), edges=None):
@@ -49,7 +50,7 @@ def make_protocol(**changes):
 
 
 def shipped(name):
-    return build_protocols(DictConfig(OmegaConf.load(CONF / f"{name}.yaml")))[name]
+    return build_protocols(DictConfig(OmegaConf.load(PROTOCOLS / f"{name}.yaml")))[name]
 
 
 def test_errors_by_hand():
@@ -234,8 +235,9 @@ def test_pixel_metrics_and_grid_metrics_and_fits_that_need_the_grid_agree():
     protocol = make_protocol(alignment=alignment, metrics=["abs_rel", "boundary_f1_radius1"])
     scores, aligned = protocol.evaluate(prediction, sample), protocol.align(prediction, sample)
     for metric in protocol.metrics:
-        metric.update(aligned, sample)
-        np.testing.assert_allclose(metric.compute(), scores.errors[metric.name].mean(), rtol=1e-12)
+        mean = MeanError(metric)
+        mean.update(aligned, sample)
+        np.testing.assert_allclose(mean.compute(), scores.errors[metric.name].mean(), rtol=1e-12)
     assert torch.equal(scores.scale, alignment.fit(prediction, sample).scale)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from src.core.errors import ConfigError
-from src.protocols.__main__ import CONF, explanation, listing, main
+from src.protocols.__main__ import PROTOCOLS, explanation, listing, main
 
-NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
+NAMES = sorted(path.stem for path in PROTOCOLS.glob("*.yaml"))
 PUBLISHED = sorted(set(NAMES) - {"metric", "median_scaled", "scale", "affine_depth", "affine_disparity"})
 
 
@@ -27,7 +27,7 @@ def test_the_field_is_covered():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_protocol_explains_itself(name):
-    text = explanation(CONF, name)
+    text = explanation(PROTOCOLS, name)
     assert text.startswith(f"{name}, version ")
     for step in range(1, 6):
         assert f"\n  {step}. " in text
@@ -37,7 +37,7 @@ def test_every_protocol_explains_itself(name):
 
 
 def test_an_explanation_holds_constants_formulas_and_rules():
-    text = re.sub(r"\s+", " ", explanation(CONF, "genpercept_disparity"))
+    text = re.sub(r"\s+", " ", explanation(PROTOCOLS, "genpercept_disparity"))
     for part in (
         "affine_disparity",
         "Minimise sum w (s x + t - y)^2",
@@ -49,11 +49,11 @@ def test_an_explanation_holds_constants_formulas_and_rules():
     ):
         assert part in text
     assert "zero_if_constant" not in text
-    text = re.sub(r"\s+", " ", explanation(CONF, "mdec2025_edges"))
+    text = re.sub(r"\s+", " ", explanation(PROTOCOLS, "mdec2025_edges"))
     assert "Pixels that count are valid and on an annotated edge." in text
     assert "clipped to 0.001 m to 100 m" in text
-    assert "floor = farthest (d is floored at 1 / farthest" in re.sub(r"\s+", " ", explanation(CONF, "midas"))
-    assert "mean over point pairs" in re.sub(r"\s+", " ", explanation(CONF, "da2k"))
+    assert "floor = farthest (d is floored at 1 / farthest" in re.sub(r"\s+", " ", explanation(PROTOCOLS, "midas"))
+    assert "mean over point pairs" in re.sub(r"\s+", " ", explanation(PROTOCOLS, "da2k"))
 
 
 def test_an_unknown_name_lists_those_that_are_alike(capsys):
@@ -63,7 +63,7 @@ def test_an_unknown_name_lists_those_that_are_alike(capsys):
     assert "unknown protocol 'marigld': expected one of affine_depth, " in printed.err
     assert "did you mean marigold or marigold_eth3d?" in printed.err
     with pytest.raises(ConfigError, match=r"unknown protocol 'qqq': expected one of .*zoedepth$"):
-        explanation(CONF, "qqq")
+        explanation(PROTOCOLS, "qqq")
 
 
 def test_the_list_reads_the_folder_it_is_given(tmp_path: Path):

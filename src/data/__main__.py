@@ -17,13 +17,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from src.core.errors import ConfigError, DataError, LeadlineError
 from src.core.sample import Sample
+from src.core.shipped import CONF
 from src.data.base import DepthDataset
 from src.data.readiness.download import Report
 from src.data.readiness.fetch import fetch
 from src.data.readiness.sources import Source, read_sources, source_of
 from src.data.readiness.verify import verify
-
-CONF = Path(__file__).parents[2] / "conf"
 
 _MARK = {True: "ok", False: "WRONG", None: "unknown"}
 

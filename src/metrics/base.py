@@ -7,21 +7,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from src.core.aligned import Aligned
-from src.core.sample import Sample
 from src.metrics.comparison import Comparison
-from src.metrics.per_image import PerImage
 
 
-class DepthMetric(PerImage, abc.ABC):
+class DepthMetric(abc.ABC):
     """One alignment-aware depth error. A subclass sets the class variables and writes `per_image`.
 
-    `update` takes what a protocol produces, `compute` returns the mean of the per-image errors.
+    It keeps nothing; `src.metrics.mean.MeanError` is the torchmetric of one, `src.api.DepthErrors` that of a protocol.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str]
     """"fraction", "percent", "m", "1/m", "" for dimensionless."""
+    higher_is_better: ClassVar[bool]
     may_be_undefined: ClassVar[bool] = False
     """Whether an image may rightly have no value (no occlusion edge, say). Otherwise a non-finite value of an image
     with valid pixels counts as a failure of the model."""
@@ -34,9 +32,6 @@ class DepthMetric(PerImage, abc.ABC):
     """What the mean over a data set runs over. Where papers pool something smaller ("point pairs", "planes"), the value
     of an image is the mean over its own, and `weight` says how many it has."""
 
-    def __init__(self) -> None:
-        super().__init__(columns=(self.name,))
-
     @abc.abstractmethod
     def per_image(self, pair: Comparison) -> Float[Tensor, " b"]:
         """Return the error of each image, (b,) float64; pure, from `pair.aligned` and `pair.sample`."""
@@ -44,13 +39,3 @@ class DepthMetric(PerImage, abc.ABC):
     def weight(self, pair: Comparison) -> Float[Tensor, " b"]:
         """Return how much each image counts in the mean over a data set, (b,) float64."""
         return torch.ones_like(pair.aligned.scale)
-
-    def update(self, aligned: Aligned, sample: Sample) -> None:  # type: ignore[override]
-        """Add a batch."""
-        index = torch.tensor(sample.index, device=aligned.depth.device)
-        pair = Comparison(aligned, sample)
-        super().update(self.per_image(pair)[:, None], index, self.weight(pair)[:, None])
-
-    def compute(self) -> Tensor:  # type: ignore[override]
-        """Return the mean over the images seen by all processes, weighted by what `mean_over` names."""
-        return super().compute()[self.name]

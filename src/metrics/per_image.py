@@ -36,7 +36,8 @@ class PerImage(Metric):
 
         Args:
             values: (b, k), in the order of `columns`.
-            index: (b,) position of each image in the split.
+            index: (b,) position of each image in the split; a negative one is of an image that nothing identifies,
+                which is taken for a new one.
             weights: (b, k) how much each value counts in the mean of its column; None for 1.
         """
         _append(self.values, values.double())
@@ -52,13 +53,17 @@ class PerImage(Metric):
         super()._sync_dist(*args, **kwargs)  # type: ignore[arg-type]
 
     def table(self) -> tuple[Int[Tensor, " n"], Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-        """Return the index, ascending and unique, and the values and weights of the images seen."""
+        """Return the index, ascending and unique, and the values and weights of the images seen.
+
+        Images that nothing identifies come first, in the order they were seen, process by process.
+        """
         if isinstance(self.index, list) and not self.index:  # before a gather a list, after it a tensor
             nothing = torch.zeros(0, len(self.columns), dtype=torch.float64)
             return torch.zeros(0, dtype=torch.int64), nothing, nothing
         index, values, weights = dim_zero_cat(self.index), dim_zero_cat(self.values), dim_zero_cat(self.weights)
-        unique, inverse = torch.unique(index, return_inverse=True)
         rows = torch.arange(len(index), device=index.device)
+        index = torch.where(index < 0, rows - len(index), index)
+        unique, inverse = torch.unique(index, return_inverse=True)
         first = torch.full_like(unique, len(index)).scatter_reduce(0, inverse, rows, "amin")
         return unique, values[first], weights[first]
 

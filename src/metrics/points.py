@@ -62,7 +62,7 @@ class PointMetric(DepthMetric):
 
     def per_image(self, pair: Comparison) -> Float[Tensor, " b"]:
         """NaN for an image without a valid pixel; see `src.metrics.functional.points`."""
-        return pair.once(self.errors)[:, int(bool(self.higher_is_better))]
+        return pair.once(self.errors)[:, int(self.higher_is_better)]
 
 
 class PointRelShift(PointMetric):

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from src.core.errors import LeadlineError
+from src.core.shipped import CONF
 from src.model.cards import headline, model_names, read_card, read_weights
 from src.records.card import UNKNOWN, ModelCard
 
-CONF = Path(__file__).parents[2] / "conf"
 _NAMED = 3
 _WIDE = 170
 _NARROW = ("M", "space", "licence")

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from src.core.errors import ConfigError, LeadlineError
+from src.core.shipped import CONF
 
-CONF = Path(__file__).parents[2] / "conf" / "protocol"
+PROTOCOLS = CONF / "protocol"
 
 
 def listing(folder: Path) -> str:
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--explain", metavar="NAME", help="print what a protocol does, step by step")
     name = parser.parse_args(arguments).explain
     try:
-        print(listing(CONF) if name is None else explanation(CONF, name))  # noqa: T201  # the command's result
+        print(listing(PROTOCOLS) if name is None else explanation(PROTOCOLS, name))  # noqa: T201  # the command's result
     except LeadlineError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1

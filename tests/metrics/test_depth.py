@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from src.metrics.catalogue import METRICS
 from src.metrics.depth import SILog, pixel_errors
+from src.metrics.mean import MeanError
 from tests.reference.metrics import PIXEL_ERRORS
 
 PIXEL_METRICS = [metric for metric in METRICS.values() if metric.__module__ == "src.metrics.depth"]
@@ -195,6 +196,6 @@ def test_the_mean_is_over_images_not_pixels(make_pair):
     pair = make_pair(
         [[[2.0, 2.0]], [[1.0, 3.0]]], [[[1.0, 1.0]], [[1.0, 2.0]]], [[[True, True]], [[True, False]]], index=(4, 2)
     )
-    metric = METRICS["abs_rel"]()
+    metric = MeanError(METRICS["abs_rel"]())
     metric.update(pair.aligned, pair.sample)
     assert metric.compute().item() == 0.5

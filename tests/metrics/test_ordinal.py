@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from src.core.errors import ConfigError
+from src.metrics.mean import MeanError
 from src.metrics.ordinal import WHDR, PairAccuracy
 
 # depth on a 2 x 3 grid; pairs are (row 1, column 1, row 2, column 2, relation): +1 where point 1 is farther
@@ -56,11 +57,11 @@ def test_nearest_and_farthest_swap_for_a_prediction_that_runs_the_wrong_way(make
 def test_the_mean_is_over_pairs_not_images(metric, expected, make_pair):
     annotated = pairs((FARTHER, NEARER, FARTHER, TIE), (WRONG,) + 3 * (PADDING,), 4 * (PADDING,))
     pair = make_pair([DEPTH] * 3, np.zeros((3, 2, 3)), point_pairs=annotated)
-    measured = metric()
+    measured = MeanError(metric())
     measured.update(pair.aligned, pair.sample)
-    per_image = measured.per_image(pair)
+    per_image = metric().per_image(pair)
     assert per_image[2].isnan()
-    assert measured.weight(pair).tolist() == [4, 1, 0]
+    assert metric().weight(pair).tolist() == [4, 1, 0]
     assert measured.compute().item() == pytest.approx(expected, abs=1e-15)
 
 
