@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.core.errors import RecordsError
+from src.core.secrets import redacted_values
 from src.records import schema
 from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
 from src.records.table import Scored, read_table
@@ -73,7 +74,7 @@ def read_manifest(folder: Path) -> RunManifest:
         RecordsError: if it is missing, broken or of another layout version.
     """
     path = folder / schema.MANIFEST_FILE
-    content = _parse(path)
+    content = redacted_values(_parse(path))  # what another program wrote into it is shown to all
     current = RunManifest.__dataclass_fields__["schema"].default
     if not isinstance(content, dict) or content.get("schema") != current:
         msg = f"{path}: expected a manifest of layout {current}; run the cell again with force=true"

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from src.core.errors import RecordsError
+from src.core.secrets import redacted, redacted_values
 from src.records import schema
 from src.records.durable import replaced
 from src.records.reader import read_intact_records, read_records
@@ -39,8 +40,8 @@ def dump(content: Any) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write plain values as indented JSON, whole or not at all."""
-    text = json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+    """Write plain values as indented JSON, whole or not at all, and without keys and passwords."""
+    text = json.dumps(redacted_values(content), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     with replaced(path) as part:
         part.write_text(text, encoding="utf-8")
 
@@ -98,7 +99,8 @@ class RecordWriter:
 
 def _row(record: SampleRecord) -> dict[str, Any]:
     # dataclasses.asdict copies every value, which takes longer than encoding them
-    return {name: getattr(record, name) for name in SampleRecord.__slots__}
+    row = {name: getattr(record, name) for name in SampleRecord.__slots__}
+    return {**row, "reason": redacted(record.reason)} if record.reason else row  # the words of any library
 
 
 def kept_file(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError, LeadlineError
+from src.core.secrets import redacted_values
 from src.engine.publishing.publish import Logger
 from src.protocol.evaluation import EvalProtocol
 
@@ -75,8 +76,8 @@ class Builder:
         return {str(key): value for key, value in values.items() if key not in without}
 
     def write(self, path: Path) -> None:
-        """Write all values, interpolations resolved, as YAML."""
-        OmegaConf.save(OmegaConf.create(self.settings()), path)
+        """Write all values, interpolations resolved, as YAML; keys are refused long before, and none is written."""
+        OmegaConf.save(OmegaConf.create(redacted_values(self.settings())), path)
 
 
 def build_protocols(configured: DictConfig) -> dict[str, EvalProtocol]:

@@ -11,6 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import wandb
 
+from src.core.secrets import redacted_values
+from src.core.shown import cell as cell_of_sheet
+from src.core.shown import shown
 from src.engine.process.environment import is_first_process
 from src.engine.publishing.publish import Logger
 from src.records.aggregate import estimates, unranked_because
@@ -103,7 +106,7 @@ class WandbLogger(Logger):
             "revision": manifest.revision,
             "git_revision": manifest.git_revision,
         }
-        self._run.config.update(known)  # type: ignore[no-untyped-call]
+        self._run.config.update(redacted_values(known))  # type: ignore[no-untyped-call]
         self._run.summary.update(summary_of(cell))
         logged: dict[str, Any] = {f"per_image/{name}": _table(cell, name) for name in manifest.protocols}
         for protocol, scored in cell.scores.items():
@@ -166,7 +169,7 @@ def _pictures(cell: Cell) -> Iterator[wandb.Image]:
         value = "" if standing.value is None else f" {standing.value:.4f}"
         yield wandb.Image(
             np.concatenate(maps, axis=1),
-            caption=f"{panel.sample_id}: {row.protocol} {metric_label(metric)}{value} {standing.status}, "
+            caption=f"{shown(panel.sample_id)}: {row.protocol} {metric_label(metric)}{value} {standing.status}, "
             f"{standing.label}; image, truth, prediction, error; {metres(limits[0])} m bright to {metres(limits[1])} m "
             f"dark, error blue too near, red too far, ±{ERROR_LIMIT:.0%}, grey no truth",
         )
@@ -193,4 +196,4 @@ def _table(cell: Cell, protocol: str) -> wandb.Table:
 
 
 def _without_nan(values: list[Any]) -> list[Any]:
-    return [None if isinstance(value, float) and math.isnan(value) else value for value in values]
+    return [None if isinstance(value, float) and math.isnan(value) else cell_of_sheet(value) for value in values]

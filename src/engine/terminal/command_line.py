@@ -2,12 +2,14 @@
 
 import os
 import sys
+import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
+from src.core.shown import shown
 from src.engine.cell.words import LEDGER
 from src.engine.process.family import on_signals
 from src.engine.process.interrupt import EXIT_CODE, Interrupted
@@ -17,6 +19,7 @@ from src.engine.terminal.completion import BASH, installs_bash
 from src.engine.terminal.explain import explain
 from src.engine.terminal.order import arrange
 from src.engine.terminal.overview import overview
+from src.engine.terminal.secrets import Refused, refuse_secret_words
 
 
 def execute(
@@ -41,6 +44,10 @@ def execute(
         return 0
     # hydra re-raises errors instead of printing them in its own words
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+
+    code = _guard(lambda: refuse_secret_words(arguments[1:]), conf)  # before anything is printed or written
+    if code:
+        return code
 
     def run() -> None:
         check(arguments[1:], conf, f"python -m src.{config}")
@@ -102,10 +109,12 @@ def _prepare(arguments: list[str], ledger: Path) -> None:
 def _guard(task: Callable[[], None], conf: Path) -> int:
     try:
         task()
-    except Exception as error:
+    except (Exception, Refused) as raised:
+        error = raised.args[0] if isinstance(raised, Refused) else raised
         message = explain(error, conf)
         if message is None:
-            raise
-        sys.stderr.write(f"error: {message}\n")
+            sys.stderr.write(shown("".join(traceback.format_exception(error)), lines=True))
+            return 1
+        sys.stderr.write(f"error: {shown(message, lines=True)}\n")
         return EXIT_CODE if isinstance(error, Interrupted) else 1
     return 0

@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from src.core.errors import ConfigError
 from src.engine.cell.lock import is_held
 from src.engine.cell.words import own_words
+from src.engine.terminal.secrets import Refused, refuse_secrets
 from src.records.reader import is_complete
 from src.records.status import note
 
@@ -25,30 +27,45 @@ log = logging.getLogger(__name__)
 
 
 class PendingCells(Callback):
-    """Notes each cell that a sweep is going to run; hydra calls it once, where the command was given.
+    """Notes each cell that a sweep is going to run; hydra calls it once, where the command was given, before it writes.
 
     Cells that are finished, or that a process is running now, keep their state. What is wrong with the command line is
     left to the sweep itself to say.
     """
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Note the cells of this sweep."""
+        """Note the cells of this sweep.
+
+        Raises:
+            Refused: if a configuration, which hydra is about to write, holds a key.
+        """
+        _refuse(config)
         if not str(config.hydra.sweeper._target_).endswith(f".{BasicSweeper.__name__}"):
             return  # another sweeper chooses its cells as it goes
         before = HydraConfig.instance().cfg
         try:
-            for folder, words in list(_cells(config)):
+            cells = list(_cells(config))
+            for _folder, cell in cells:
+                _refuse(cell)
+            for folder, cell in cells:
                 if not is_complete(folder) and not is_held(folder):
                     folder.mkdir(parents=True, exist_ok=True)
-                    note(folder, state="pending", command=shlex.join(own_words(words)))
+                    note(folder, state="pending", command=shlex.join(own_words(cell.hydra.overrides.task)))
         except (HydraException, OmegaConfBaseException, OSError) as error:
             log.debug("The cells of this sweep were not noted as pending: %s", error)
         finally:
             HydraConfig.instance().cfg = before
 
 
-def _cells(config: DictConfig) -> Iterator[tuple[Path, Sequence[str]]]:
-    """Yield the folder and the overrides of each cell, as hydra's sweeper and launchers make them."""
+def _refuse(config: DictConfig) -> None:
+    try:
+        refuse_secrets(config, resolve=False)
+    except ConfigError as error:
+        raise Refused(error) from error
+
+
+def _cells(config: DictConfig) -> Iterator[tuple[Path, DictConfig]]:
+    """Yield the folder and the configuration of each cell, as hydra's sweeper and launchers make them."""
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None  # noqa: S101  # it is what calls this
     loader: ConfigLoader = hydra.config_loader
@@ -60,4 +77,4 @@ def _cells(config: DictConfig) -> Iterator[tuple[Path, Sequence[str]]]:
             cell = loader.load_sweep_config(config, list(job))
             HydraConfig.instance().set_config(cell)
             folder = Path(OmegaConf.select(cell, "hydra.sweep.dir"), OmegaConf.select(cell, "hydra.sweep.subdir"))
-            yield folder, cell.hydra.overrides.task
+            yield folder, cell

@@ -1,48 +1,71 @@
 """Keys stay out of configurations, which are written beside the results and shown to everybody."""
 
-import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from src.core.errors import ConfigError
+from src.core.secrets import secret_in
 
-# not every key: depth_key names an array of a file
-_SECRET_NAME = re.compile(r"(^|_)((api|access|private|secret)_?key|token|secret|password)$", re.IGNORECASE)
-_HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{30,}")
-_SHORTEST = 8  # a shorter value of the environment may be part of an ordinary word
+_EMPTY = ("", "null", "none", "true", "false", "''", '""', "[]", "{}")
 
 
-def refuse_secrets(cfg: DictConfig) -> None:
+class Refused(BaseException):
+    """Carries a ConfigError out of hydra's callbacks, which make a warning of every Exception."""
+
+
+def refuse_secrets(cfg: DictConfig, *, resolve: bool = True) -> None:
     """Refuse a configuration that holds a key, before anything of it is written or sent.
 
-    A key is the value of a setting that is named like one, a token of the Hugging Face hub, or what a variable of the
-    environment named like a key holds.
+    A key is the value of a setting that is named like one, a login or a signature in an address, what follows Bearer, a
+    token of a known service, or what a variable of the environment named like a key holds.
+
+    Args:
+        cfg: the configuration.
+        resolve: whether to look at what interpolations stand for, too.
 
     Raises:
         ConfigError: names the setting, never its value.
     """
-    known = {name: value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
-    for setting, text in _texts(OmegaConf.to_container(cfg, resolve=True)):
-        name = next((name for name, value in known.items() if value in text), "")
-        if name or _HUB_TOKEN.search(text) or (text and _SECRET_NAME.search(setting.rpartition(".")[2])):
-            msg = (
-                f"{setting} holds {f'the value of {name}' if name else 'a key'}, and configurations are kept beside "
-                "the results for all to read: leave it out; Weights & Biases reads WANDB_API_KEY or ~/.netrc, the "
-                "Hugging Face hub HF_TOKEN or `hf auth login`"
-            )
-            raise ConfigError(msg)
+    for setting, text in _texts(OmegaConf.to_container(cfg, resolve=resolve)):
+        _refuse(setting, text)
+
+
+def refuse_secret_words(words: Sequence[str]) -> None:
+    """Refuse a command line that holds a key, before hydra prints it and writes it down.
+
+    Raises:
+        ConfigError: names the setting, never its value.
+    """
+    for word in words:
+        key, separator, value = word.partition("=")
+        if separator and not key.startswith("-"):
+            _refuse(key.lstrip("+~"), value)
+        else:
+            _refuse("the command line", word, named=False)
+
+
+def _refuse(setting: str, text: str, *, named: bool = True) -> None:
+    what = secret_in(text, setting if named else "") if text.strip().lower() not in _EMPTY else ""
+    if what:
+        instead = "download the file and give its path" if "address" in what else "leave it out"
+        # the name of a setting may hold one too
+        shown = setting if not secret_in(setting) else "a setting"
+        msg = (
+            f"{shown} holds {what}, and configurations are kept beside the results for all to read: {instead}; Weights "
+            "& Biases reads WANDB_API_KEY or ~/.netrc, the Hugging Face hub HF_TOKEN or `hf auth login`"
+        )
+        raise ConfigError(msg)
 
 
 def _texts(value: Any, setting: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text of a configuration with the name of its setting."""
+    """Yield every text and number of a configuration with the name of its setting."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _texts(inner, f"{setting}.{key}".lstrip("."))
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner, setting)
-    elif isinstance(value, str):
-        yield setting, value
+    elif value is not None and not isinstance(value, bool):
+        yield setting, str(value)

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from src.core.shown import shown
+
 CellStatus = Literal["done", "failed"]
 
 
@@ -57,7 +59,7 @@ def print_outcomes(outcomes: Sequence[CellOutcome], console: Console) -> None:
     table.add_column("cell", overflow="fold")
     table.add_column("folder or reason", overflow="fold")
     for outcome in outcomes:
-        table.add_row(outcome.status, Text(outcome.overrides), Text(outcome.detail))
+        table.add_row(outcome.status, Text(shown(outcome.overrides)), Text(shown(outcome.detail)))
     console.print(table)
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     console.print(f"{len(outcomes) - failed} done, {failed} failed", highlight=False)
