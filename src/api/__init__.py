@@ -9,22 +9,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from src.api.depth_errors import DepthErrors
+    from src.api.evaluation import evaluate
+    from src.api.prediction import PredictedMaps, predict, predict_arrays
+    from src.api.results import load_results
     from src.api.scoring import ArrayScores, score
 
 _PLACES = {
-    "ArrayScores": "src.api.scoring",
-    "DepthErrors": "src.api.depth_errors",
-    "score": "src.api.scoring",
+    "ArrayScores": "scoring",
+    "DepthErrors": "depth_errors",
+    "PredictedMaps": "prediction",
+    "evaluate": "evaluation",
+    "load_results": "results",
+    "predict": "prediction",
+    "predict_arrays": "prediction",
+    "score": "scoring",
 }
 
-__all__ = ["ArrayScores", "DepthErrors", "score"]
+__all__ = [
+    "ArrayScores",
+    "DepthErrors",
+    "PredictedMaps",
+    "evaluate",
+    "load_results",
+    "predict",
+    "predict_arrays",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         msg = f"module 'src.api' has no attribute {name!r}: expected one of {', '.join(_PLACES)}"
         raise AttributeError(msg)
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    return getattr(importlib.import_module(f"src.api.{_PLACES[name]}"), name)
 
 
 def __dir__() -> list[str]:
