@@ -12,6 +12,8 @@ CONFIG_FILE = "config.yaml"
 PROFILE_FILE = "profile.json"
 TRACE_FILE = "trace.json"
 PANELS_FOLDER = "panels"
+FITS_FILE = "fits.json"
+"""Protocol -> the fits that several images share, and the mean errors with each; only where a protocol has such."""
 CONTENT_FILE = "files.json"
 """Digests of the files that each image of a running cell is made from."""
 SAVED_PRECISIONS = ("float32", "float16")
@@ -83,12 +85,14 @@ class ProtocolInfo:
         fitted_in: quantity that scale and shift were fitted in.
         clip: (nearest, farthest) metres predictions were clipped to, or None.
         metrics: by name.
+        fit_over: what one fit holds for: image, sequence, data_set, calibration(images, folds) or points(n, layout).
     """
 
     version: int
     fitted_in: str
     clip: tuple[float, float] | None
     metrics: dict[str, MetricInfo]
+    fit_over: str = "image"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,7 +196,7 @@ def clear(folder: Path, *, others: Sequence[str] = (schema.PANELS_FOLDER,)) -> N
     _remove(folder, ("records.*", "*.part"))
     for name in others:
         shutil.rmtree(folder / name, ignore_errors=True)
-    files = (schema.SUMMARY_FILE, schema.PROFILE_FILE, schema.TRACE_FILE)
+    files = (schema.SUMMARY_FILE, schema.FITS_FILE, schema.PROFILE_FILE, schema.TRACE_FILE)
     _remove(folder, (*files, schema.CONFIG_FILE, schema.CONTENT_FILE, "status.json"))
 
 

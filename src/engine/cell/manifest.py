@@ -135,4 +135,5 @@ def _protocol_info(protocol: EvalProtocol, depth_range: tuple[float, float]) -> 
         fitted_in=str(protocol.fitted_in),
         clip=protocol.clip_bounds(depth_range),
         metrics=metrics,
+        fit_over=protocol.fit_over.label if protocol.fit_over is not None else "image",
     )

@@ -9,6 +9,8 @@ from src.core.errors import ConfigError
 from src.engine.cell.content import Content, changed_images
 from src.engine.cell.measurement import differences
 from src.engine.cell.request import Measurement, Running
+from src.engine.scoring.pixel_store import FOLDER as PIXELS
+from src.engine.scoring.pixel_store import has_pixels
 from src.engine.scoring.saved_predictions import FOLDER, is_whole
 from src.records.reader import is_complete, read_manifest
 from src.records.schema import CONTENT_FILE, PANELS_FOLDER
@@ -53,6 +55,7 @@ def resume(
     protocols: Mapping[str, int],
     rescored_from: str,
     content: Content,
+    keeps_pixels: bool = False,
 ) -> dict[str, Scored]:
     """Return what an interrupted run of this cell has scored; nothing if the cell is to be run again from the start.
 
@@ -66,6 +69,7 @@ def resume(
         protocols: version of each protocol.
         rescored_from: cell whose saved predictions are to be scored; "" if the model predicts.
         content: of the files of now, which is written down for the next time.
+        keeps_pixels: whether the pixels of each image are needed again at the end.
     """
     before = _read(folder / CONTENT_FILE)
     other_source = noted(folder).get("rescored_from", "") != rescored_from
@@ -75,11 +79,12 @@ def resume(
     if run.force or other_source or other_model:
         # saved predictions took the longest, and a cell that is rescored did not need its own
         keeps_predictions = run.rescore or not (run.force or other_model)
-        clear(folder, others=(PANELS_FOLDER,) if keeps_predictions else (PANELS_FOLDER, FOLDER))
+        clear(folder, others=(PANELS_FOLDER, PIXELS, *(() if keeps_predictions else (FOLDER,))))
     changed = changed_images(before, content)
 
     def is_usable(name: str) -> bool:
-        return name not in changed and (not run.save_predictions or is_whole(folder, name))
+        kept_too = not run.save_predictions or is_whole(folder, name)
+        return name not in changed and kept_too and (not keeps_pixels or has_pixels(folder, name))
 
     kept = recover(folder, sample_ids, protocols, is_usable)
     if kept:

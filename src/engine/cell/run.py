@@ -15,6 +15,8 @@ from src.engine.cell.plan import Plan, make_plan
 from src.engine.cell.request import CellRequest, Running
 from src.engine.cell.resume import refuse_foreign, resume
 from src.engine.process.environment import is_first_process, quieten
+from src.engine.scoring.pixel_store import remove_pixels
+from src.engine.scoring.sharing import shared_only
 from src.records.reader import Cell, is_complete, read_cell
 from src.records.schema import CONFIG_FILE
 from src.records.status import note
@@ -73,6 +75,7 @@ def _open(
         protocols={name: protocol.version for name, protocol in plan.protocols.items()},
         rescored_from=plan.rescored_from,
         content=content,
+        keeps_pixels=bool(shared_only(plan.protocols)),
     )
     note(
         folder,
@@ -91,6 +94,7 @@ def _open(
 
 def _finished(run: Running, build: Builder, folder: Path) -> Cell:
     cell = read_cell(folder)
+    remove_pixels(folder)  # of a run that was killed when it had ended
     refuse_changed(build, cell.manifest.content, of=f"{folder} is finished")
     log.info("Already finished, so nothing was run; force=true runs it again.")
     if cell.manifest.unreadable:
