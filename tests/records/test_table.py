@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.core.errors import RecordsError
+from src.core.shown import cell
 from src.records.__main__ import main
 from src.records.table import LAYOUT, from_records, join, read_table, to_records, write_table
 from src.records.writer import write_manifest
@@ -124,7 +125,7 @@ def test_people_can_read_a_cell(rows, manifest, tmp_path, capsys):
 
     assert main(["export", str(tmp_path), "--csv"]) == 0
     lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert [line["sample_id"] for line in lines] == [row.sample_id for row in rows]
+    assert [line["sample_id"] for line in lines] == [cell(row.sample_id) for row in rows]
     assert [line["abs_rel"] for line in lines] == ["0.1", "", "0.4", ""]
     assert lines[2]["reason"] == "not finite"
 
