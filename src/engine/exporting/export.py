@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from src.core.errors import ConfigError
-from src.core.terminal import terminal
 from src.engine.cell.build import Builder
 from src.engine.cell.keys import FLAG, TEXT, key, read, whole
 from src.engine.cell.request import plain
@@ -47,7 +46,7 @@ def export_and_show(cfg: DictConfig, _folder: Path) -> None:
     model.configure_model()
     choices = HydraConfig.get().runtime.choices
     exported = exporter.export(model, images, output, name=str(choices["model"]), data=str(choices["data"]))
-    _show(exported, terminal())
+    _show(exported, Console())
 
 
 def _images(build: Builder, count: int) -> list[torch.Tensor]:

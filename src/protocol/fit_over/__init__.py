@@ -1,1 +1,0 @@
-"""What one fit holds for, where that is not all valid pixels of one image: several images, or a few known points."""
