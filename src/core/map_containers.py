@@ -7,6 +7,8 @@ import h5py  # type: ignore[import-untyped]
 import numpy as np
 import scipy.io
 
+from src.core.bounds import check_values
+
 _HDF5_TAG = b"\x89HDF\r\n\x1a\n"
 _MATLAB_HEADER = 512  # bytes in front of the HDF5 that a .mat of version 7.3 is
 
@@ -34,12 +36,14 @@ def read_hdf5(content: bytes) -> dict[str, np.ndarray]:
 
     Raises:
         OSError: if it is none or damaged.
+        ValueError: if one of them is too large for a map.
     """
     found: dict[str, np.ndarray] = {}
 
     def keep(name: str, item: Any) -> None:
         # MATLAB keeps what references point to, cells and the like, in #refs#
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub" and not name.startswith("#"):
+            check_values(item.shape)
             found[name] = item[()]
 
     with h5py.File(io.BytesIO(content), "r") as file:

@@ -14,6 +14,7 @@ import scipy.io
 from jaxtyping import Float32
 from PIL import Image
 
+from src.core.bounds import check_npy, check_npz
 from src.core.errors import DataError
 from src.core.map_containers import read_hdf5, read_matlab
 from src.core.reading import read_bytes
@@ -24,8 +25,9 @@ MAP_SUFFIXES = (".npy", ".npz", ".png", ".exr", ".dpt", ".mat", ".h5", ".hdf5")
 _ONE_MAP = (".npy", ".png", ".dpt")
 _DAMAGED = (
     OSError, EOFError, SyntaxError, ValueError, TypeError, IndexError, RuntimeError, NotImplementedError,
-    zipfile.BadZipFile, zlib.error, scipy.io.matlab.MatReadError,
+    zipfile.BadZipFile, zlib.error, Image.DecompressionBombError, scipy.io.matlab.MatReadError,
 )  # fmt: skip
+_NPY_TAG = b"\x93NUMPY"
 _EXACT_INTEGERS = 2**24  # float32 holds every integer up to here
 _DPT_TAG = np.float32(202021.25).tobytes()
 _EXR_WINDOWS = ("dataWindow", "displayWindow")
@@ -87,6 +89,8 @@ def _read(content: bytes, path: Path, key: str | None) -> np.ndarray:
 
 
 def _read_numpy(content: bytes, path: Path, key: str | None) -> np.ndarray:
+    if content[: len(_NPY_TAG)] == _NPY_TAG:
+        check_npy(io.BytesIO(content))
     loaded = np.load(io.BytesIO(content), allow_pickle=False)  # a pickle can run code
     if isinstance(loaded, np.ndarray):
         if path.suffix.lower() == ".npz":
@@ -94,7 +98,9 @@ def _read_numpy(content: bytes, path: Path, key: str | None) -> np.ndarray:
             raise DataError(msg)
         return loaded
     with loaded:
-        return np.asarray(loaded[_select(loaded.files, key, path, "array")])
+        name = _select(loaded.files, key, path, "array")
+        check_npz(io.BytesIO(content), name)
+        return np.asarray(loaded[name])
 
 
 def _read_png(content: bytes, path: Path) -> np.ndarray:

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from src.core.bounds import check_bytes
+from src.core.errors import DataError
+
 
 @dataclasses.dataclass(slots=True)
 class Reading:
@@ -50,5 +53,15 @@ def read_here() -> Iterator[None]:
 
 @read_here()
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file."""
+    """Return the content of a file.
+
+    Raises:
+        DataError: if it is too large to be read whole.
+        OSError: if it cannot be read.
+    """
+    try:
+        check_bytes(path.stat().st_size)
+    except ValueError as error:
+        msg = f"{path}: {error}"
+        raise DataError(msg) from error
     return path.read_bytes()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
+from PIL import Image
 
 from src.core.errors import ConfigError, DataError
 from src.core.maps import MAP_SUFFIXES, read_map
@@ -159,7 +160,7 @@ def _read_mask(file: OwnFile, size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     try:
         with open_image(path, content=content, formats=("PNG",)) as image:
             mode, mask = image.mode, np.asarray(image).astype(bool)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         msg = f"{path}: expected a readable PNG mask: {error}"
         raise DataError(msg) from error
     if mode not in _MASK_MODES or mask.shape != size:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from src.core.bounds import check_bytes
 from src.core.errors import DataError
 from src.core.reading import read_here
 from src.data.storage import tar_index
@@ -95,6 +96,14 @@ class Tree(abc.ABC):
             msg = f"{self.path}: expected names below the root, got {name!r}, which leads out of it"
             raise DataError(msg)
         return clean.as_posix()
+
+    def _check_size(self, name: str, size: int) -> None:
+        """Refuse what is too large to be read whole."""
+        try:
+            check_bytes(size)
+        except ValueError as error:
+            msg = f"{self.path}: {name!r}: {error}"
+            raise DataError(msg) from error
 
     def _absent(self, name: str) -> DataError:
         return DataError(f"{self.path}: expected a file {name!r} in it, but there is none; complete the download")
@@ -181,6 +190,10 @@ class Tar(Tree):
         """Return the content of one file."""
         start, size = self._place(name)
         size = size if first < 0 else min(first, size)
+        self._check_size(name, size)
+        if start + size > self.path.stat().st_size:
+            msg = f"{self.path}: expected {size} bytes of {name!r}, which go beyond its end; the archive is cut off"
+            raise DataError(msg)
         with self.path.open("rb") as file:
             file.seek(start)
             content = file.read(size)
@@ -224,9 +237,12 @@ class Zip(Tree):
     def read(self, name: str, first: int = -1) -> bytes:
         """Return the content of one file, checked against the archive's checksum where it is read whole."""
         archive, index = self._opened()
+        member = self._member(name, index)
+        size = member.file_size if first < 0 else min(first, member.file_size)
+        self._check_size(name, size)
         try:
-            with archive.open(self._member(name, index)) as file:
-                return file.read(first)
+            with archive.open(member) as file:
+                return file.read(size)  # not all there is: a member may unpack to more than it claims
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
             msg = f"{self.path}: expected a readable file {name!r}: {error}; download the archive again"
             raise DataError(msg) from error
