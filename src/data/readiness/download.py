@@ -13,7 +13,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from src.core.errors import DataError
 from src.data.readiness.sources import RemoteFile
@@ -79,6 +80,25 @@ class _LocalError(Exception):
     """Writing failed, as opposed to receiving."""
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to http(s) alone, and never from https to http, where anybody on the way may change the file."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Follow as urllib does, or refuse.
+
+        Raises:
+            DataError: names both addresses.
+        """
+        before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        if after not in ("http", "https") or (before, after) == ("https", "http"):
+            wanted = "https" if before == "https" else "http or https"
+            said = f"{req.full_url}: expected a redirection to an address of {wanted}, got {newurl}"
+            raise DataError(said)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _receive(remote: RemoteFile, file: BinaryIO, part: Path, report: Report | None) -> None:
     """Ask for what is missing and append it."""
     here = file.seek(0, os.SEEK_END)
@@ -88,7 +108,7 @@ def _receive(remote: RemoteFile, file: BinaryIO, part: Path, report: Report | No
         request.add_header("Range", f"bytes={here}-")
         request.add_header("If-Range", validator)
     try:
-        response = urllib.request.urlopen(request, timeout=_SECONDS)  # noqa: S310
+        response = urllib.request.build_opener(_Redirects).open(request, timeout=_SECONDS)
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
@@ -101,8 +121,8 @@ def _receive(remote: RemoteFile, file: BinaryIO, part: Path, report: Report | No
         if response.status != http.client.PARTIAL_CONTENT or not _continues(response, here):
             file.truncate(0)
             here = 0
-        length = response.headers.get("Content-Length")
-        whole = None if length is None else here + int(length)
+        length = _length(remote, response)
+        whole = None if length is None else here + length
         _check_offer(remote, whole)
         _make_room(part, None if whole is None else whole - here)
         _remember(part, remote, response)
@@ -112,11 +132,29 @@ def _receive(remote: RemoteFile, file: BinaryIO, part: Path, report: Report | No
             except OSError as error:
                 raise _LocalError(error) from error
             here += len(chunk)
+            _check_enough(remote, here, file)
             if report is not None:
                 report(here, whole)
     if whole is not None and here < whole:
         msg = f"the connection ended after {here} of {whole} bytes"
         raise ConnectionError(msg)
+
+
+def _length(remote: RemoteFile, response: http.client.HTTPResponse) -> int | None:
+    """How many bytes the server announces; None if it does not say."""
+    length = response.headers.get("Content-Length")
+    if length is not None and not (length.isascii() and length.isdigit()):
+        msg = f"{remote.url}: expected the length of the file in bytes, the server says {length[:80]!r}"
+        raise DataError(msg)
+    return None if length is None else int(length)
+
+
+def _check_enough(remote: RemoteFile, here: int, file: BinaryIO) -> None:
+    """Stop a server that sends more than the file has."""
+    if remote.size is not None and here > remote.size:
+        file.truncate(0)
+        msg = f"{remote.url}: expected a file of {remote.size} bytes, the server sends more; nothing was kept"
+        raise DataError(msg)
 
 
 def _continues(response: http.client.HTTPResponse, here: int) -> bool:

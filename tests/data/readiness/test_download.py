@@ -264,3 +264,71 @@ def test_the_table_names_variants_that_exist_each_once():
             assert file.url.startswith(("https://", "http://"))
             assert any(place in file.to for place in ("{root}", "{depth_root}", "{listing}"))
             assert file.digest is None or len(file.digest) == {"md5": 32, "sha256": 64}[file.algorithm]
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Return a function that starts a server which gives one answer to everything, and returns its address."""
+    monkeypatch.setenv("no_proxy", "*")
+    with contextlib.ExitStack() as stack:
+
+        def answers(status, headers, content=b""):
+            class Answer(http.server.BaseHTTPRequestHandler):
+                def log_message(self, *_):
+                    pass
+
+                def do_GET(self):
+                    self.send_response(status)
+                    for name, value in headers.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    with contextlib.suppress(OSError):
+                        self.wfile.write(content)
+
+            running = stack.enter_context(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer))
+            threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+            stack.callback(running.shutdown)
+            return f"http://127.0.0.1:{running.server_port}/a.zip"
+
+        yield answers
+
+
+def test_a_redirection_leads_to_http_or_https_alone(answers, tmp_path):
+    end = answers(200, {"Content-Length": "3"}, b"abc")
+    download(RemoteFile(url=answers(302, {"Location": end}), to=""), tmp_path / "a", attempts=1)
+    assert (tmp_path / "a").read_bytes() == b"abc"
+    for elsewhere in ("file:///etc/passwd", "ftp://host/a", "data:text/plain,abc"):
+        with pytest.raises(DataError, match=r"expected a redirection|is not allowed") as raised:
+            download(RemoteFile(url=answers(302, {"Location": elsewhere}), to=""), tmp_path / "b", attempts=1)
+        assert "\n" not in str(raised.value)
+        assert not (tmp_path / "b").exists()
+
+
+def test_https_is_never_left_for_http():
+    request = module.urllib.request.Request("https://host/a")
+    for status in (301, 302, 303, 307, 308):
+        with pytest.raises(DataError, match=r"https://host/a: .* address of https, got http://host/b"):
+            module._Redirects().redirect_request(request, None, status, "", {}, "http://host/b")
+        assert module._Redirects().redirect_request(request, None, status, "", {}, "https://other/b") is not None
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "1e9", "12, 12", "0x10"])
+def test_a_wrong_length_is_one_line(answers, tmp_path, length):
+    remote = RemoteFile(url=answers(200, {"Content-Length": length}, b"abc"), to="")
+    with pytest.raises(DataError, match="expected the length of the file in bytes") as raised:
+        download(remote, tmp_path / "a", attempts=1)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_server_that_does_not_stop_is_left_at_the_known_size(answers, tmp_path):
+    remote = RemoteFile(url=answers(200, {}, bytes(2**23)), to="", size=1000)
+    with pytest.raises(DataError, match="expected a file of 1000 bytes, the server sends more"):
+        download(remote, tmp_path / "a", attempts=1)
+    assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a.part").stat().st_size == 0
+
+
+def test_no_address_of_the_table_is_open_to_changes_on_the_way():
+    files = [file for source in read_sources() for file in source.files]
+    assert files
+    assert [file.url for file in files if not file.url.startswith("https://") and file.digest is None] == []
