@@ -11,18 +11,20 @@ from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
 from src.engine.cell.build import build_protocols
 from src.protocol.scores import Status
-from src.protocols.__main__ import CONF
+from src.protocols.__main__ import PROTOCOLS as FOLDER
 from tests.reference import alignment as reference
 
 PROTOCOLS = {
-    name: build_protocols(DictConfig(OmegaConf.load(CONF / f"{name}.yaml")))[name]
-    for name in sorted(path.stem for path in CONF.glob("*.yaml"))
+    name: build_protocols(DictConfig(OmegaConf.load(FOLDER / f"{name}.yaml")))[name]
+    for name in sorted(path.stem for path in FOLDER.glob("*.yaml"))
 }
 # what they need beyond depth is not in the random images
 PLAIN = [
     name
     for name, protocol in PROTOCOLS.items()
-    if protocol.score_on == "valid" and not any(metric.requires for metric in protocol.metrics)
+    if protocol.score_on == "valid"
+    and protocol.fit_over is None
+    and not any(metric.requires for metric in protocol.metrics)
 ]
 SCALE_FREE = ["median_scaled", "scale", "moge_scale_invariant", "unidepth_si", "robodepth", "metric3d_median"]
 AFFINE_DEPTH = ["affine_depth", "marigold", "marigold_eth3d", "moge_affine", "unidepth_ssi", "metric3d_global"]

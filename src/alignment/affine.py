@@ -12,7 +12,9 @@ from torch import Tensor
 
 from src.alignment.base import Alignment
 from src.alignment.functional import affine, disparity
+from src.alignment.functional.moments import line, merged, moments
 from src.alignment.functional.scale import ratio_of_lower_medians
+from src.alignment.pooling import Images
 from src.alignment.selection import Selected, Selection
 from src.alignment.weighting import Weighting
 from src.core import masked
@@ -104,6 +106,26 @@ class AffineAlignment(Alignment):
         scale, shift = self.solved_by(values, self.true(depth, valid), valid, *self._weight(depth))
         return Fit(scale=scale, shift=shift)
 
+    @property
+    def has_exceptions(self) -> bool:
+        """Whether some predictions are fitted by another rule than the solver's."""
+        return False
+
+    def usable(self, prediction: Prediction, sample: Sample) -> Bool[Tensor, " b"]:
+        """See the base class."""
+        return masked.all_finite(self.predicted(prediction), sample.valid)
+
+    def fit_together(self, images: Images) -> Fit:
+        """See the base class; a line of least squares follows from the moments of each image, exactly."""
+        if Solver(self.solver) is not Solver.LEAST_SQUARES or self.has_exceptions:
+            return super().fit_together(images)
+        parts = []
+        for prediction, sample in images():
+            values, depth, valid = self.fitted(prediction, sample)
+            parts.append(moments(values, self.true(depth, valid), valid, *self._weight(depth)))
+        scale, shift = line(merged(parts))
+        return Fit(scale=scale, shift=shift)
+
     def fitted(self, prediction: Prediction, sample: Sample) -> Selected:
         """Return the prediction in the quantity of the fit, true depth and mask of the pixels that are fitted."""
         values = self.predicted(prediction)
@@ -142,6 +164,11 @@ class AffineDepth(AffineAlignment):
     def supports(self, space: OutputSpace) -> bool:
         """Whether predictions of `space` may be aligned this way."""
         return super().supports(space) or (self.invert_disparity and space.is_disparity)
+
+    @property
+    def has_exceptions(self) -> bool:
+        """See the base class."""
+        return self.median_if_negative
 
     def predicted(self, prediction: Prediction) -> Map:
         """Return predicted depth."""
@@ -191,6 +218,11 @@ class AffineDisparity(AffineAlignment):
     def __post_init__(self) -> None:
         super().__post_init__()
         disparity.parse_floor(self.floor)
+
+    @property
+    def has_exceptions(self) -> bool:
+        """See the base class."""
+        return self.zero_if_constant
 
     def predicted(self, prediction: Prediction) -> Map:
         """Return predicted disparity."""

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from src.alignment.pooling import Images, pooled
 from src.core import masked
 from src.core.aligned import Aligned, Fit, FittedIn
 from src.core.prediction import OutputSpace, Prediction
@@ -50,6 +51,24 @@ class Alignment(abc.ABC):
     def contradicted(self, fit: Fit) -> Bool[Tensor, " b"]:
         """Whether the fit says that a prediction is not what its output space promises; never, unless overridden."""
         return torch.zeros_like(fit.scale, dtype=torch.bool)
+
+    def usable(self, prediction: Prediction, sample: Sample) -> Bool[Tensor, " b"]:
+        """Whether a fit over several images may use each of these: all that it reads of the prediction is finite."""
+        return masked.all_finite(prediction.values, sample.valid)
+
+    def fit_together(self, images: Images) -> Fit:
+        """Fit several images as one: what `fit` finds for all their valid pixels.
+
+        A subclass whose fit follows from sums or counts adds those up, image by image; else at most
+        `pooling.MOST_PIXELS` pixels are fitted.
+
+        Args:
+            images: at least one, all `usable`.
+
+        Returns:
+            One fit, (1,).
+        """
+        return self.fit(*pooled(images))
 
     @property
     def needs_grid(self) -> bool:

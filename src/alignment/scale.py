@@ -1,20 +1,24 @@
 """Alignment by one factor per image, in depth."""
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from src.alignment.base import Alignment
 from src.alignment.functional import scale as F  # noqa: N812
-from src.alignment.selection import Selection
+from src.alignment.pooling import Images
+from src.alignment.selection import Selected, Selection
 from src.alignment.weighting import Weighting
 from src.core.aligned import Fit, FittedIn
 from src.core.prediction import OutputSpace, Prediction
 from src.core.sample import Sample
+from src.core.streamed_order import medians
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,19 @@ class MedianScale(ScaleAlignment):
         """See the base class."""
         return F.ratio_of_lower_medians if self.lower else F.ratio_of_medians
 
+    def fit_together(self, images: Images) -> Fit:
+        """See the base class; the medians of all pixels follow from counts, exactly, however many they are."""
+
+        def true() -> Iterator[np.ndarray]:
+            return (sample.depth[sample.valid].numpy() for _, sample in images())
+
+        def predicted() -> Iterator[np.ndarray]:
+            return (prediction.values[sample.valid].numpy() for prediction, sample in images())
+
+        above, below = (_float64(medians(parts, lower=self.lower)) for parts in (true, predicted))
+        scale = above / below
+        return Fit(scale=scale, shift=torch.where(scale.isnan(), scale, 0.0))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MedianOfRatios(ScaleAlignment):
@@ -105,10 +122,14 @@ class WeightedScale(ScaleAlignment):
 
     def factor(self, prediction: Prediction, sample: Sample) -> Float[Tensor, " b"]:
         """Return the factor of each image, (b,) float64."""
-        values, depth, valid = prediction.values, sample.depth, sample.valid
-        if self.fit_on is not None:
-            values, depth, valid = self.fit_on.select(values, depth, valid)
+        values, depth, valid = self.fitted(prediction, sample)
         return self.solver(values, depth, valid, Weighting(self.weighting).weights(depth))
+
+    def fitted(self, prediction: Prediction, sample: Sample) -> Selected:
+        """Return prediction, true depth and mask of the pixels that are fitted."""
+        if self.fit_on is None:
+            return prediction.values, sample.depth, sample.valid
+        return self.fit_on.select(prediction.values, sample.depth, sample.valid)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,9 +138,24 @@ class LeastSquaresScale(WeightedScale):
 
     solver: ClassVar = staticmethod(F.least_squares)
 
+    def fit_together(self, images: Images) -> Fit:
+        """See the base class; the two sums of each image add up, each rounded once."""
+        sums: list[tuple[float, float]] = []
+        for prediction, sample in images():
+            values, depth, valid = self.fitted(prediction, sample)
+            found = F.products(values, depth, valid, Weighting(self.weighting).weights(depth))
+            sums += zip(*(part.tolist() for part in found), strict=True)
+        with_target, with_itself = (_float64(math.fsum(part)) for part in zip(*sums, strict=True))
+        scale = with_target / with_itself
+        return Fit(scale=scale, shift=torch.where(scale.isnan(), scale, 0.0))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeastAbsoluteScale(WeightedScale):
     """Depth is s p, with s of least absolute error of depth."""
 
     solver: ClassVar = staticmethod(F.least_absolute)
+
+
+def _float64(value: float) -> Float[Tensor, " 1"]:
+    return torch.tensor([value], dtype=torch.float64)

@@ -1,6 +1,7 @@
 """Text of unknown origin as it is shown: without keys, and without what steers a terminal or a spreadsheet."""
 
 import re
+from pathlib import PurePath
 from typing import Any
 
 from src.core.secrets import redacted
@@ -50,6 +51,8 @@ def cell(value: Any) -> Any:
     >>> cell("=HYPERLINK(1)"), cell("\t@a"), cell(-0.5), cell("-0.5"), cell("abs_rel")
     ("'=HYPERLINK(1)", "'\\t@a", -0.5, '-0.5', 'abs_rel')
     """
+    if isinstance(value, PurePath):
+        value = str(value)
     if not isinstance(value, str):
         return value
     begins = value.lstrip(" ").startswith(_FORMULA) and _NUMBER.fullmatch(value.strip()) is None

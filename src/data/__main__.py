@@ -12,12 +12,13 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from src.core.errors import ConfigError, DataError, LeadlineError
 from src.core.sample import Sample
 from src.core.shipped import CONF
+from src.core.shown import shown
+from src.core.terminal import terminal
 from src.data.base import DepthDataset
 from src.data.readiness.download import Report
 from src.data.readiness.fetch import fetch
@@ -103,7 +104,7 @@ def bring(conf: Path, overrides: Sequence[str]) -> str:
 @contextlib.contextmanager
 def _progress(name: str) -> Iterator[Report]:
     columns = TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as display:
+    with Progress(*columns, console=terminal(stderr=True)) as display:
         task = display.add_task(name, total=None)
         yield lambda here, whole: display.update(task, completed=here, total=whole)
 
@@ -217,9 +218,9 @@ def main(arguments: Sequence[str]) -> int:
             text, passed = report(CONF, words.overrides)
         else:
             text, passed = {"list": listing, "fetch": bring}[words.command](CONF, words.overrides), True
-        print(text)  # noqa: T201  # the command's result
+        print(shown(text, lines=True))  # noqa: T201  # the command's result
     except LeadlineError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {shown(str(error), lines=True)}", file=sys.stderr)  # noqa: T201
         return 1
     return 0 if passed else 1
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from src.core.errors import LeadlineError
 from src.core.shipped import CONF
+from src.core.shown import shown
+from src.core.terminal import terminal
 from src.model.cards import headline, model_names, read_card, read_weights
 from src.records.card import UNKNOWN, ModelCard
 
@@ -92,14 +94,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("command", choices=("list",))
     parser.add_argument("--card", metavar="NAME", help="show everything that is known about one model")
     name = parser.parse_args(arguments).card
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = terminal() if sys.stdout.isatty() else terminal(width=200)
     try:
         if name is None:
             console.print(listing(CONF, width=console.width))
         else:
             console.print(sheet(CONF, name), soft_wrap=True, highlight=False, markup=False)
     except LeadlineError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {shown(str(error), lines=True)}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

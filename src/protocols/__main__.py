@@ -7,6 +7,7 @@ from pathlib import Path
 
 from src.core.errors import ConfigError, LeadlineError
 from src.core.shipped import CONF
+from src.core.shown import shown
 
 PROTOCOLS = CONF / "protocol"
 
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
     try:
         print(listing(PROTOCOLS) if name is None else explanation(PROTOCOLS, name))  # noqa: T201  # the command's result
     except LeadlineError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(shown(str(error), lines=True), file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -37,7 +37,7 @@ def describe(protocol: EvalProtocol, headline: str) -> str:
         "For each image:",
         *_step(1, "The prediction p is brought to the grid of the ground truth g, which is never resampled."),
         *_step(2, f"Pixels that count are {pixels}. An image without any is skipped, never repaired."),
-        *_step(3, *_alignment(protocol.alignment)),
+        *_step(3, *_alignment(protocol.alignment), *_scope(protocol)),
         *_step(4, _clip(protocol)),
         *_step(5, "Each metric is taken over the pixels that count:"),
         *(line for metric in protocol.metrics for line in _metric(metric)),
@@ -62,12 +62,25 @@ def _alignment(alignment: Alignment) -> Iterator[str]:
         name = alignment.solved_by.__name__
         yield f"The fit, {name}, is made in {alignment.fitted_in.replace('_', ' ')}, x predicted and y true. {first}"
         yield from rest
-    if dataclasses.is_dataclass(alignment):
-        for field in dataclasses.fields(alignment):
-            value = getattr(alignment, field.name)
+    yield from _settings(alignment)
+
+
+def _scope(protocol: EvalProtocol) -> Iterator[str]:
+    """What the fit holds for, where that is not the image it is scored on."""
+    if protocol.fit_over is not None:
+        first, *rest = _paragraphs(type(protocol.fit_over))
+        yield f"What one fit holds for, {protocol.fit_over.label}: {first}"
+        yield from rest
+        yield from _settings(protocol.fit_over)
+
+
+def _settings(part: Any) -> Iterator[str]:
+    if dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
             # what is None or False does not happen
-            if field.name != "solver" and value not in (None, False):
-                yield f"{field.name} = {_value(field.name, value)}: {_argument(type(alignment), field.name)}"
+            if field.name != "solver" and value is not None and value is not False:
+                yield f"{field.name} = {_value(field.name, value)}: {_argument(type(part), field.name)}"
 
 
 def _value(name: str, value: Any) -> str:

@@ -1,16 +1,17 @@
 """Show the records of a cell to people: python -m src.records export <cell> --csv."""
 
 import argparse
-import csv
 import dataclasses
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from src.core.errors import RecordsError
+from src.core.sheet import Sheet
+from src.core.shown import shown
 from src.records.reader import read_cell
 from src.records.table import Scored, to_records
-from src.records.writer import dump
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.write(read_cell(options.cell).scores)
     except RecordsError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {shown(str(error), lines=True)}\n")
         return 1
     return 0
 
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write_csv(scores: Mapping[str, Scored]) -> None:
     """Undefined numbers, and metrics that a protocol does not have, are empty fields."""
     metrics = list(dict.fromkeys(metric for scored in scores.values() for metric in scored.errors))
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = Sheet(sys.stdout, lineterminator="\n")
     of_image = (
         "index",
         "sample_id",
@@ -56,8 +57,10 @@ def _write_csv(scores: Mapping[str, Scored]) -> None:
 
 
 def _write_lines(scores: Mapping[str, Scored]) -> None:
-    """As the log of a run."""
-    sys.stdout.writelines(dump(dataclasses.asdict(record)) + "\n" for record in to_records(scores))
+    """As the log of a run, in ASCII."""
+    sys.stdout.writelines(
+        json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n" for record in to_records(scores)
+    )
 
 
 if __name__ == "__main__":

@@ -4,22 +4,17 @@ import dataclasses
 import json
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from src.core.errors import RecordsError
 from src.core.secrets import redacted_values
 from src.records import schema
-from src.records.log_line import content_of_line
-from src.records.schema import RunManifest, SampleRecord
-from src.records.sealed import read_sealed
+from src.records.schema import MetricInfo, ProtocolInfo, RunManifest, SampleRecord
 from src.records.table import Scored, read_table
-from src.records.typed import build
 
 log = logging.getLogger(__name__)
-
-_ON_FROM_HERE = "run the same command again, which scores the images of damaged lines anew and keeps the others"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,16 +59,12 @@ def is_complete(folder: Path) -> bool:
 
 
 def read_cell(folder: Path) -> Cell:
-    """Read a complete cell, and hold its records against what its manifest says of them.
+    """Read a complete cell.
 
     Raises:
-        RecordsError: if a file is missing, is not what a run writes, or contradicts the other.
+        RecordsError: if a file is missing or is not what a run writes.
     """
-    manifest = read_manifest(folder)
-    scores = read_table(folder / schema.RECORDS_FILE, digest=manifest.records)
-    cell = Cell(folder=folder, manifest=manifest, scores=scores)
-    _check_counts(cell)
-    return cell
+    return Cell(folder=folder, manifest=read_manifest(folder), scores=read_table(folder / schema.RECORDS_FILE))
 
 
 def read_manifest(folder: Path) -> RunManifest:
@@ -83,51 +74,23 @@ def read_manifest(folder: Path) -> RunManifest:
         RecordsError: if it is missing, broken or of another layout version.
     """
     path = folder / schema.MANIFEST_FILE
-    content = redacted_values(read_sealed(path))  # what another program wrote into it is shown to all
+    content = redacted_values(_parse(path))  # what another program wrote into it is shown to all
     current = RunManifest.__dataclass_fields__["schema"].default
-    if content.get("schema") != current:
+    if not isinstance(content, dict) or content.get("schema") != current:
         msg = f"{path}: expected a manifest of layout {current}; run the cell again with force=true"
         raise RecordsError(msg)
     try:
-        return build(RunManifest, content)
-    except (ValueError, RecursionError) as error:
+        protocols = {name: _protocol(info) for name, info in content.pop("protocols").items()}
+        return RunManifest(**content, protocols=protocols)
+    except (KeyError, TypeError, AttributeError) as error:
         msg = f"{path}: expected the fields of layout {current}, but {error}; run the cell again with force=true"
         raise RecordsError(msg) from error
 
 
-def _check_counts(cell: Cell) -> None:
-    """Make sure that the records are those that the manifest counts."""
-    manifest, file = cell.manifest, cell.folder / schema.RECORDS_FILE
-    found = Counter(
-        (protocol, str(status)) for protocol, scored in cell.scores.items() for status in scored.status.tolist()
-    )
-    counts: dict[str, dict[str, int]] = {
-        "ok": manifest.scored,
-        "skipped": manifest.skipped,
-        "failed": manifest.failed,
-    }
-    counted: Counter[tuple[str, str]] = Counter(
-        {(protocol, status): counts[status].get(protocol, 0) for protocol in manifest.protocols for status in counts}
-    )
-    if found != counted or cell.scores.keys() != manifest.protocols.keys():
-        msg = (
-            f"{file}: expected the records that {schema.MANIFEST_FILE} counts, {_listed(counted)}, got "
-            f"{_listed(found)}; run the cell again with force=true"
-        )
-        raise RecordsError(msg)
-    for protocol, scored in cell.scores.items():
-        if scored.errors.keys() != manifest.protocols[protocol].metrics.keys():
-            msg = (
-                f"{file}: expected the metrics {', '.join(manifest.protocols[protocol].metrics)} under {protocol}, "
-                f"got {', '.join(scored.errors)}; run the cell again with force=true"
-            )
-            raise RecordsError(msg)
-
-
-def _listed(counts: Counter[tuple[str, str]]) -> str:
-    return (
-        ", ".join(f"{n} {status} under {protocol}" for (protocol, status), n in sorted(counts.items()) if n) or "none"
-    )
+def _protocol(info: dict[str, Any]) -> ProtocolInfo:
+    metrics = {name: MetricInfo(**metric) for name, metric in info.pop("metrics").items()}
+    clip = info.pop("clip")
+    return ProtocolInfo(**info, clip=clip if clip is None else (clip[0], clip[1]), metrics=metrics)
 
 
 def read_records(path: Path) -> Iterator[SampleRecord]:
@@ -171,10 +134,25 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _record(line: bytes, path: Path, number: int) -> SampleRecord:
     try:
-        return build(SampleRecord, content_of_line(line))
+        content = json.loads(line)
+        height, width = content.pop("input_size")
+        for name in ("depth_pixels", "depth_abs_rel"):
+            content[name] = tuple(content.get(name, ()))
+        return SampleRecord(**content, input_size=(height, width))
     except json.JSONDecodeError as error:
-        msg = f"{path}, line {number}: expected JSON, but {error.msg}: it is damaged; {_ON_FROM_HERE}"
+        msg = f"{path}, line {number}: expected JSON, but {error.msg}; the file is damaged or truncated"
         raise RecordsError(msg) from error
-    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8 are a ValueError
-        msg = f"{path}, line {number}: expected a record, but {error}; {_ON_FROM_HERE}"
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # bytes that are no UTF-8 are a ValueError
+        msg = f"{path}, line {number}: expected a record, but {error}; run the cell again with force=true"
+        raise RecordsError(msg) from error
+
+
+def _parse(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        msg = f"{path}, line {error.lineno}: expected JSON, but {error.msg}; the file is damaged or truncated"
+        raise RecordsError(msg) from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: expected a text file written by a run, but {error}"
         raise RecordsError(msg) from error

@@ -1,10 +1,9 @@
 """What is written about a cell: one measurement of one model on one data variant."""
 
 import dataclasses
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 ImageStatus = Literal["ok", "skipped", "failed"]
-IMAGE_STATUSES: tuple[str, ...] = get_args(ImageStatus)
 
 RECORDS_FILE = "records.parquet"
 MANIFEST_FILE = "manifest.json"
@@ -13,9 +12,10 @@ CONFIG_FILE = "config.yaml"
 PROFILE_FILE = "profile.json"
 TRACE_FILE = "trace.json"
 PANELS_FOLDER = "panels"
-PREDICTIONS_FOLDER = "predictions"
+FITS_FILE = "fits.json"
+"""Protocol -> the fits that several images share, and the mean errors with each; only where a protocol has such."""
 CONTENT_FILE = "files.json"
-"""Whose records an unfinished cell holds: its measurement, and digests of the files that each image is made from."""
+"""Digests of the files that each image of a running cell is made from."""
 SAVED_PRECISIONS = ("float32", "float16")
 """Of saved predictions: float32 keeps every digit, so that scores are the same to the bit; float16 takes half the space
 and keeps 11 bits."""
@@ -85,19 +85,19 @@ class ProtocolInfo:
         fitted_in: quantity that scale and shift were fitted in.
         clip: (nearest, farthest) metres predictions were clipped to, or None.
         metrics: by name.
+        fit_over: what one fit holds for: image, sequence, data_set, calibration(images, folds) or points(n, layout).
     """
 
     version: int
     fitted_in: str
     clip: tuple[float, float] | None
     metrics: dict[str, MetricInfo]
+    fit_over: str = "image"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
     """Everything about a cell that is not per image; written last, so its presence means the cell is complete.
-
-    The file ends with a digest of these fields, as `sealed` keeps it.
 
     Attributes:
         schema: version of this layout; 2 keeps the records in columns.
@@ -150,7 +150,6 @@ class RunManifest:
         rescored_from: fingerprint of the cell whose saved predictions were scored in place of the model; "" if none.
         rescored_precision: of those predictions; where it is not float32 digits differ from the model's own, and the
             cell is never ranked.
-        records: SHA-256 of `records.parquet`; "" in cells of before this was kept, whose records are read unverified.
     """
 
     schema: int = 2
@@ -201,4 +200,3 @@ class RunManifest:
     peak_memory: int = 0
     flops: int = 0
     compute: dict[str, Any] = dataclasses.field(default_factory=dict)
-    records: str = ""

@@ -1,25 +1,21 @@
 """How far the cells below a folder are, from the files that runs keep there; imports nothing heavy."""
 
 import dataclasses
-import math
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from src.core.errors import RecordsError
 from src.records import schema
-from src.records.folder import STATUS_FILE, kept_file
-from src.records.reader import is_complete, read_manifest, walk
-from src.records.sealed import read_sealed, write_sealed
+from src.records.reader import walk
+from src.records.writer import kept_file, write_json
 
-_SAID = ("pending", "failed", "interrupted", "done")
-_MANY = 2**53
+STATUS_FILE = "status.json"
 
-State = Literal["pending", "running", "done", "failed", "interrupted", "killed", "damaged"]
+State = Literal["pending", "running", "done", "failed", "interrupted", "killed"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +25,8 @@ class Progress:
     Attributes:
         folder: of the cell.
         state: pending, before a sweep has come to it; running; done; failed, for a reason; interrupted, as it was
-            asked to; killed, without having said why; damaged, where a file that says so cannot be read.
-        reason: of a failure or damage, for people; else "".
+            asked to; killed, without having said why.
+        reason: of a failure, for people; else "".
         command: what the cell sets on the command line, quoted for a shell.
         expected: images of the run; 0 where it has not come so far as to count them.
         scored: images that are on disk.
@@ -53,7 +49,7 @@ class Progress:
 
 def note(folder: Path, *, state: State, **changes: Any) -> None:
     """Write how a cell stands, keeping what was noted before and is not changed."""
-    write_sealed(folder / STATUS_FILE, {**noted(folder), "reason": "", "state": state, **changes})
+    write_json(folder / STATUS_FILE, {**noted(folder), "reason": "", "state": state, **changes})
 
 
 def progress(roots: Sequence[Path], *, is_held: Any) -> Iterator[Progress]:
@@ -72,87 +68,50 @@ def progress(roots: Sequence[Path], *, is_held: Any) -> Iterator[Progress]:
 
 
 def _look(folder: Path, *, running: bool) -> Progress:
-    try:
-        said = _read(folder)
-        if is_complete(folder) and not running:
-            manifest = read_manifest(folder)
-            images, speed = manifest.expected, manifest.images_per_second
-            return _progress(folder, said, "done", expected=images, scored=images, speed=speed)
-        return _unfinished(folder, said, running=running)
-    except (RecordsError, OSError) as error:
-        said = {**noted(folder), "reason": str(error)}
-        return _progress(folder, said, "damaged", expected=_count(said, "expected"), scored=0, speed=0.0)
-
-
-def _unfinished(folder: Path, said: dict[str, Any], *, running: bool) -> Progress:
-    """Look at a cell that is not done.
-
-    Raises:
-        RecordsError: if what an earlier run has kept is damaged.
-        OSError: if a file cannot be read.
-    """
-    kept = _rows(kept_file(folder)) if kept_file(folder).exists() else 0
+    said = noted(folder)
+    done = (folder / schema.MANIFEST_FILE).is_file()
+    if done and not running:
+        manifest = json.loads((folder / schema.MANIFEST_FILE).read_text(encoding="utf-8"))
+        images, speed = int(manifest["expected"]), float(manifest["images_per_second"])
+        return _progress(folder, said, "done", expected=images, scored=images, speed=speed)
+    kept = pq.read_metadata(kept_file(folder)).num_rows if kept_file(folder).is_file() else 0
     logs = list(folder.glob("records.rank*.jsonl"))
-    fresh = sum(_lines(path) for path in logs) // max(_count(said, "protocols"), 1)
-    passed = max((path.stat().st_mtime for path in logs), default=0.0) - _started(said)
-    ended = said.get("state")
-    state: State = "running" if running else ended if ended in _SAID else "killed"
+    fresh = sum(_lines(path) for path in logs) // max(int(said.get("protocols", 1)), 1)
+    passed = max((path.stat().st_mtime for path in logs), default=0.0) - float(said.get("started", time.time()))
+    ended = said.get("state", "running")
+    state: State = "running" if running else "killed" if ended == "running" else ended
+    expected = int(said.get("expected", 0))
     return _progress(
         folder,
         said,
         state,
-        expected=_count(said, "expected"),
+        expected=expected,
         scored=kept + fresh,
         speed=max(fresh / passed, 0.0) if passed > 0 else 0.0,
     )
 
 
-def _rows(table: Path) -> int:
-    try:
-        return int(pq.read_metadata(table).num_rows)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        msg = f"{table}: expected records written by a run, but {error}; the same command scores its images again"
-        raise RecordsError(msg) from error
-
-
-def _count(said: dict[str, Any], name: str) -> int:
-    found = said.get(name)
-    return found if type(found) is int and 0 <= found < _MANY else 0
-
-
-def _started(said: dict[str, Any]) -> float:
-    found = said.get("started")
-    return float(found) if isinstance(found, float) and math.isfinite(found) else time.time()
-
-
 def _progress(
     folder: Path, said: dict[str, Any], state: State, *, expected: int, scored: int, speed: float
 ) -> Progress:
-    command = said.get("command")
     return Progress(
         folder=folder,
         state=state,
-        reason=str(said.get("reason", "")) if state in ("failed", "damaged") else "",
-        command=command if isinstance(command, str) else "",
+        reason=str(said.get("reason", "")) if state == "failed" else "",
+        command=str(said.get("command", "")),
         expected=expected,
         scored=scored,
         speed=speed,
     )
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    path = folder / STATUS_FILE
-    if not path.exists():
-        return {}
-    return read_sealed(path, remedy="the same command writes it anew")
-
-
 def noted(folder: Path) -> dict[str, Any]:
-    """Return what was noted last about a cell; {} if nothing was, or it cannot be read any more."""
+    """Return what was noted last about a cell; {} if nothing was."""
     try:
-        return _read(folder)
-    except RecordsError:
+        content = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _lines(path: Path) -> int:

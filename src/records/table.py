@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +13,8 @@ import pyarrow.parquet as pq
 from jaxtyping import Bool, Float64, Int32, Int64, Shaped
 
 from src.core.errors import RecordsError
-from src.records.columns import amounts, counts, floats, refuse, strings
 from src.records.durable import replaced
-from src.records.parquet_seal import BLANK, check, sealed
-from src.records.schema import IMAGE_STATUSES, SampleRecord
+from src.records.schema import SampleRecord
 
 LAYOUT: Final = 2
 """Of the file; any change that an older reader would misread bumps it."""
@@ -179,7 +176,6 @@ def write_table(path: Path, scores: Mapping[str, Scored]) -> None:
     for protocol, scored in scores.items():
         columns |= {f"{protocol}.{name}": column for name, column in _of_protocol(scored).items()}
     about = {
-        "seal": BLANK,  # first: see parquet_seal
         "layout": LAYOUT,
         "protocols": {
             name: {"version": scored.protocol_version, "metrics": list(scored.errors), "weights": list(scored.weights)}
@@ -187,53 +183,30 @@ def write_table(path: Path, scores: Mapping[str, Scored]) -> None:
         },
     }
     table = pa.table(columns).replace_schema_metadata({_METADATA: json.dumps(about)})
-    stream = pa.BufferOutputStream()
-    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
     with replaced(path) as part:
-        part.write_bytes(sealed(stream.getvalue().to_pybytes()))
+        pq.write_table(table, part, compression="zstd")
 
 
-def read_table(path: Path, *, digest: str = "") -> dict[str, Scored]:
+def read_table(path: Path) -> dict[str, Scored]:
     """Read the columns of a cell, by protocol in the order they were scored in.
-
-    The file is held against its digest before anything is made of it; one of before digests were kept has none.
-
-    Args:
-        path: of the file.
-        digest: SHA-256 of the file, as the manifest says; "" if nothing says it but the file itself.
 
     Raises:
         RecordsError: if the file is missing, damaged or not one that `write_table` wrote.
     """
     try:
-        content = path.read_bytes()
-        is_sealed = check(content, digest)
         # one thread: a report reads many small files
-        table = pq.read_table(pa.BufferReader(content), use_threads=False, page_checksum_verification=True)
+        table = pq.read_table(path, use_threads=False)
         about = json.loads((table.schema.metadata or {})[_METADATA])
         if about["layout"] != LAYOUT:
             msg = f"{path}: expected records of layout {LAYOUT}, got {about['layout']}; run the cell with force=true"
             raise RecordsError(msg)
-        if about.keys() - {"seal"} != {"layout", "protocols"} or ("seal" in about) != is_sealed:
-            refuse("what it says about itself is damaged")
-        images = {name: strings(table[name]) for name in ("sample_id", "cluster", "slice")}
-        images |= {"index": counts(table["index"]), "seconds": amounts(table["seconds"])}
-        sides = [counts(table[name]).astype(np.int32) for name in ("input_height", "input_width")]
-        images["input_size"] = np.stack(sides, axis=1)
-        if (np.diff(images["index"], prepend=-1) <= 0).any():
-            refuse("its images are not in ascending order, each once")
+        images = {name: _strings(table[name]) for name in ("sample_id", "cluster", "slice")}
+        images |= {name: table[name].to_numpy() for name in ("index", "seconds")}
+        images["input_size"] = np.stack([table["input_height"].to_numpy(), table["input_width"].to_numpy()], axis=1)
         return {name: _scored(table, name, info, images) for name, info in about["protocols"].items()}
-    except _DAMAGE as error:
-        msg = f"{path}: expected records written by a run, but {_first_line(error)}; run the cell again with force=true"
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        msg = f"{path}: expected records written by a run, but {error}; run the cell again with force=true"
         raise RecordsError(msg) from error
-
-
-_DAMAGE: Final = (OSError, pa.ArrowException, KeyError, ValueError, TypeError, AttributeError, RecursionError)
-"""What damage, and the tables of others, make a reader raise; memory that a length asks for is an ArrowException."""
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _of_protocol(scored: Scored) -> dict[str, pa.Array]:
@@ -264,24 +237,18 @@ def _scored(table: pa.Table, protocol: str, info: Mapping[str, Any], images: Map
         flat = column(name).combine_chunks().flatten()
         return flat.to_numpy(zero_copy_only=False).reshape(len(table), -1)
 
-    status = strings(column("status"))
-    if unknown := set(status.tolist()) - set(IMAGE_STATUSES):
-        refuse(f"{protocol} has the status {min(unknown)!r}")
-    pixels, abs_rel = bins("depth_pixels").astype(np.int64), bins("depth_abs_rel").astype(np.float64)
-    if pixels.shape != abs_rel.shape:
-        refuse(f"{protocol} has {pixels.shape[1]} and {abs_rel.shape[1]} bins of depth")
     return Scored(
         **images,
-        protocol_version=operator.index(info["version"]),
-        status=status,
-        reason=strings(column("reason")),
-        valid_pixels=counts(column("valid_pixels")),
-        scale=floats(column("scale")),
-        shift=floats(column("shift")),
-        errors={name: floats(column(f"error.{name}")) for name in info["metrics"]},
-        weights={name: amounts(column(f"weight.{name}")) for name in info["weights"]},
-        depth_pixels=pixels,
-        depth_abs_rel=abs_rel,
+        protocol_version=info["version"],
+        status=_strings(column("status")),
+        reason=_strings(column("reason")),
+        valid_pixels=column("valid_pixels").to_numpy(),
+        scale=column("scale").to_numpy(),
+        shift=column("shift").to_numpy(),
+        errors={name: column(f"error.{name}").to_numpy() for name in info["metrics"]},
+        weights={name: column(f"weight.{name}").to_numpy() for name in info["weights"]},
+        depth_pixels=bins("depth_pixels").astype(np.int64),
+        depth_abs_rel=bins("depth_abs_rel").astype(np.float64),
     )
 
 
@@ -342,3 +309,10 @@ def _number(value: float) -> float | None:
 
 def _text(values: Shaped[np.ndarray, " n"]) -> pa.Array:
     return pa.array(values.tolist(), type=pa.string())
+
+
+def _strings(column: pa.ChunkedArray) -> Shaped[np.ndarray, " n"]:
+    """Return a column of text; few distinct values are decoded once each."""
+    encoded = column.combine_chunks().dictionary_encode()
+    distinct = np.array(encoded.dictionary.to_pylist(), dtype=np.str_)
+    return np.asarray(distinct[encoded.indices.to_numpy()])

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,12 +22,8 @@ from src.core.errors import RecordsError
 from src.core.secrets import redacted, redacted_values
 from src.records import schema
 from src.records.durable import replaced
-from src.records.folder import kept_file, rank_file
-from src.records.log_line import line_of
-from src.records.parquet_seal import file_digest
 from src.records.reader import read_intact_records, read_records
 from src.records.schema import RunManifest, SampleRecord
-from src.records.sealed import write_sealed
 from src.records.table import Scored, from_records, join, read_table, write_table
 
 log = logging.getLogger(__name__)
@@ -47,6 +44,11 @@ def write_json(path: Path, content: Any) -> None:
     text = json.dumps(redacted_values(content), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
     with replaced(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def rank_file(folder: Path, rank: int) -> Path:
+    """Where process `rank` writes its records while the run goes."""
+    return folder / f"records.rank{rank}.jsonl"
 
 
 class RecordWriter:
@@ -73,7 +75,7 @@ class RecordWriter:
         Raises:
             OSError: if the disk is full or gone; what was written before is kept.
         """
-        data = memoryview(b"".join(line_of(_row(record)) for record in records))
+        data = memoryview("".join(dump(_row(record)) + "\n" for record in records).encode())
         while data:  # an unbuffered file may take a part
             data = data[self._file.write(data) :]
         if time.monotonic() - self._synced >= self._seconds:
@@ -99,6 +101,11 @@ def _row(record: SampleRecord) -> dict[str, Any]:
     # dataclasses.asdict copies every value, which takes longer than encoding them
     row = {name: getattr(record, name) for name in SampleRecord.__slots__}
     return {**row, "reason": redacted(record.reason)} if record.reason else row  # the words of any library
+
+
+def kept_file(folder: Path) -> Path:
+    """Where the records of an interrupted run wait for its continuation."""
+    return folder / "records.kept.parquet"
 
 
 def recover(
@@ -175,6 +182,30 @@ def read_kept(folder: Path) -> dict[str, Scored]:
     return read_table(kept_file(folder)) if kept_file(folder).is_file() else {}
 
 
+def clear(folder: Path, *, others: Sequence[str] = (schema.PANELS_FOLDER,)) -> None:
+    """Remove everything an earlier run of this cell wrote into its folder.
+
+    What must not survive goes first: the manifest, which says that the cell is complete, then the records, and last
+    what says of which files and of which model they are. Killed in between, the next run finds that and clears again.
+
+    Args:
+        folder: of the cell.
+        others: names of folders in it that go too.
+    """
+    (folder / schema.MANIFEST_FILE).unlink(missing_ok=True)
+    _remove(folder, ("records.*", "*.part"))
+    for name in others:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    files = (schema.SUMMARY_FILE, schema.FITS_FILE, schema.PROFILE_FILE, schema.TRACE_FILE)
+    _remove(folder, (*files, schema.CONFIG_FILE, schema.CONTENT_FILE, "status.json"))
+
+
+def _remove(folder: Path, patterns: Sequence[str]) -> None:
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            path.unlink()
+
+
 def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Sequence[str]) -> dict[str, Scored]:
     """Join the files of all processes, and what was kept of an interrupted run, after checking that nothing is missing.
 
@@ -188,8 +219,7 @@ def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Seq
         Protocol -> its columns, one row per image, as in the one file that is left.
 
     Raises:
-        RecordsError: unless every expected image has exactly one record under each protocol. What is whole is still
-            there then, and gone on from.
+        RecordsError: unless every expected image has exactly one record under each protocol.
     """
     logs = [rank_file(folder, rank) for rank in range(world_size)]
     written = from_records(record for path in logs for record in read_records(path))
@@ -201,6 +231,11 @@ def merge(folder: Path, world_size: int, expected: Sequence[str], protocols: Seq
         raise RecordsError(_mismatch(folder, scores, expected, protocols))
     write_table(folder / schema.RECORDS_FILE, scores)
     return scores
+
+
+def discard_logs(folder: Path) -> None:
+    """Remove what `merge` has joined; after the manifest, since without one the logs are all that is gone on from."""
+    _remove(folder, (kept_file(folder).name, "records.rank*.jsonl"))
 
 
 def _is_exactly(scored: Scored, names: Shaped[np.ndarray, " n"]) -> bool:
@@ -222,11 +257,8 @@ def _mismatch(folder: Path, scores: Mapping[str, Scored], expected: Sequence[str
     )
 
 
-def write_manifest(folder: Path, manifest: RunManifest) -> RunManifest:
+def write_manifest(folder: Path, manifest: RunManifest) -> None:
     """Write the manifest, the last file of a cell: from then on the cell is complete.
-
-    Returns:
-        The manifest as written, with the digest of the records beside it.
 
     Raises:
         RecordsError: if its counts do not add up, which no fault of a run can cause.
@@ -240,7 +272,4 @@ def write_manifest(folder: Path, manifest: RunManifest) -> RunManifest:
                 f"{listed} ({manifest.unreadable} unreadable); this is a defect of the software, please report it"
             )
             raise RecordsError(msg)
-    table = folder / schema.RECORDS_FILE
-    written = dataclasses.replace(manifest, records=file_digest(table)) if table.is_file() else manifest
-    write_sealed(folder / schema.MANIFEST_FILE, dataclasses.asdict(written))
-    return written
+    write_json(folder / schema.MANIFEST_FILE, dataclasses.asdict(manifest))

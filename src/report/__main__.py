@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from src.core.errors import ConfigError, LeadlineError
+from src.core.terminal import terminal
 from src.report.drawing.page import render_page
 from src.report.drawing.side_by_side import side_by_side
 from src.report.export.before_and_after import markdown_moved, terminal_moved, write_moved
@@ -71,9 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.wandb is not None:
             from src.report.export.dashboard import push  # takes a second to import
 
-            Console().print(push(options.output, evidence.tables, project=options.wandb), markup=False, highlight=False)
+            terminal().print(
+                push(options.output, evidence.tables, project=options.wandb), markup=False, highlight=False
+            )
     except LeadlineError as error:
-        Console(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        terminal(stderr=True).print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
@@ -91,7 +92,7 @@ def _compare(folders: Sequence[Path], output: Path) -> None:
     output.write_text(page, encoding="utf-8")
     write_moved(found, output.with_suffix(".csv"))
     output.with_suffix(".md").write_text(markdown_moved(found), encoding="utf-8")
-    console = Console()
+    console = terminal()
     console.print(terminal_moved(found), "")
     for line in (found.verdict, str(output)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -110,7 +111,7 @@ def _write(evidence: Evidence, output: Path) -> None:
     output.with_name("robustness.tex").write_text(latex_robustness(evidence.trials), encoding="utf-8")
     output.with_name("leaderboard.md").write_text(markdown_tables(evidence.boards), encoding="utf-8")
     output.with_name("leaderboard.tex").write_text(latex_tables(evidence.boards), encoding="utf-8")
-    console = Console()
+    console = terminal()
     for table in evidence.tables:
         console.print(terminal_table(table, console.width), "")
     for board in evidence.boards:

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.core.errors import RecordsError
+from src.core.shown import cell
 from src.records.__main__ import main
-from src.records.schema import MetricInfo, ProtocolInfo
 from src.records.table import LAYOUT, from_records, join, read_table, to_records, write_table
 from src.records.writer import write_manifest
 
@@ -106,12 +106,12 @@ def test_protocols_of_different_images_are_refused(record, tmp_path):
         write_table(tmp_path / "x.parquet", scores)
 
 
-def test_another_layout_is_refused(record, tmp_path, monkeypatch):
+def test_another_layout_is_refused(record, tmp_path):
     path = tmp_path / "x.parquet"
-    with monkeypatch.context() as patch:
-        patch.setattr("src.records.table.LAYOUT", 99)
-        write_table(path, from_records([record(0)]))
+    write_table(path, from_records([record(0)]))
     table = pq.read_table(path)
+    about = json.loads(table.schema.metadata[b"leadline"])
+    pq.write_table(table.replace_schema_metadata({b"leadline": json.dumps(about | {"layout": 99})}), path)
     with pytest.raises(RecordsError, match=f"expected records of layout {LAYOUT}, got 99"):
         read_table(path)
     pq.write_table(table.replace_schema_metadata({}), path)
@@ -121,22 +121,11 @@ def test_another_layout_is_refused(record, tmp_path, monkeypatch):
 
 def test_people_can_read_a_cell(rows, manifest, tmp_path, capsys):
     write_table(tmp_path / "records.parquet", from_records(rows))
-    metrics = {"scale": ("abs_rel",), "pairs": ("whdr", "abs_rel")}
-    protocols = {
-        name: ProtocolInfo(
-            version=1,
-            fitted_in="nothing",
-            clip=None,
-            metrics={metric: MetricInfo(unit="", higher_is_better=False) for metric in metrics[name]},
-        )
-        for name in metrics
-    }
-    counts = {"scored": {"scale": 1, "pairs": 2}, "failed": {"scale": 1, "pairs": 0}}
-    write_manifest(tmp_path, manifest(protocols=protocols, skipped={}, **counts))
+    write_manifest(tmp_path, manifest())
 
     assert main(["export", str(tmp_path), "--csv"]) == 0
     lines = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
-    assert [line["sample_id"] for line in lines] == [row.sample_id for row in rows]
+    assert [line["sample_id"] for line in lines] == [cell(row.sample_id) for row in rows]
     assert [line["abs_rel"] for line in lines] == ["0.1", "", "0.4", ""]
     assert lines[2]["reason"] == "not finite"
 

@@ -10,12 +10,15 @@ import pytest
 
 from src.core.errors import RecordsError
 from src.records import schema
-from src.records.folder import clear, discard, kept_file, rank_file
 from src.records.reader import read_records
 from src.records.table import read_table, to_records
 from src.records.writer import (
     RecordWriter,
+    clear,
+    discard_logs,
+    kept_file,
     merge,
+    rank_file,
     read_kept,
     recover,
     write_json,
@@ -40,7 +43,7 @@ def test_shards_are_joined_in_order_of_image_and_protocol(tmp_path, record):
     assert all(scored.sample_id.tolist() == NAMES for scored in merged.values())
     assert list(to_records(read_table(tmp_path / schema.RECORDS_FILE))) == list(to_records(merged))
     assert rank_file(tmp_path, 0).exists()  # until the manifest is there
-    discard(tmp_path)
+    discard_logs(tmp_path)
     assert not rank_file(tmp_path, 0).exists()
 
 

@@ -45,9 +45,18 @@ def least_squares(prediction: Map, target: Map, valid: Mask, weight: Map | None 
     One pixel: y / x. Constant prediction c: mean(y) / c. Prediction 0 everywhere: NaN. All-equal target: no special
     case.
     """
+    with_target, with_itself = products(prediction, target, valid, weight)
+    return with_target / with_itself
+
+
+def products(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> tuple[PerImage, PerImage]:
+    """Return sum w x y and sum w x^2, whose ratio is the factor of least squares; each adds up over images.
+
+    0 for an image without a valid pixel.
+    """
     x = prediction.double()
     weighted = x if weight is None else x * weight
-    return masked.total(weighted * target, valid) / masked.total(weighted * x, valid)
+    return masked.total(weighted * target, valid), masked.total(weighted * x, valid)
 
 
 def least_absolute(prediction: Map, target: Map, valid: Mask, weight: Map | None = None) -> PerImage:

@@ -11,12 +11,13 @@ from src.engine.cell.manifest import build_manifest, collect_reports
 from src.engine.cell.plan import Plan
 from src.engine.cell.request import CellRequest
 from src.engine.cell.rescore import Replay
+from src.engine.cell.shared import shared_fits
 from src.engine.scoring.panels import PanelWriter, judge
+from src.engine.scoring.pixel_store import remove_pixels
 from src.records.aggregate import summarise
-from src.records.folder import discard
 from src.records.reader import Cell
-from src.records.schema import PROFILE_FILE, SUMMARY_FILE
-from src.records.writer import merge, write_json, write_manifest
+from src.records.schema import CONTENT_FILE, PROFILE_FILE, SUMMARY_FILE
+from src.records.writer import discard_logs, merge, write_json, write_manifest
 
 
 def close_cell(
@@ -35,7 +36,8 @@ def close_cell(
         RecordsError: if an image lacks its record, or records and metrics disagree.
     """
     reports = collect_reports(folder)
-    scores = merge(folder, len(reports), plan.sample_ids, list(plan.protocols))
+    shared = shared_fits(folder, plan, merge(folder, len(reports), plan.sample_ids, list(plan.protocols)))
+    scores = shared.scores
     summary = summarise(scores)
     _check_means(summary, reports[0]["means"])
     manifest = build_manifest(
@@ -53,12 +55,15 @@ def close_cell(
     )
     if isinstance(plan.model, Replay):
         manifest = plan.model.credit(manifest)
-    PanelWriter(folder, count=request.run.panels, total=len(plan.sample_ids)).close(judge(plan.protocols, scores))
+    panels = PanelWriter(folder, count=request.run.panels, total=len(plan.sample_ids))
+    panels.close(judge(plan.protocols, scores), shared.complete)
     write_json(folder / SUMMARY_FILE, summary)
     if request.run.profile:
         write_json(folder / PROFILE_FILE, [report["profile"] for report in reports])
-    manifest = write_manifest(folder, manifest)
-    discard(folder)
+    write_manifest(folder, manifest)
+    discard_logs(folder)
+    remove_pixels(folder)
+    (folder / CONTENT_FILE).unlink(missing_ok=True)  # the manifest has what it comes to
     return Cell(folder=folder, manifest=manifest, scores=scores)
 
 
@@ -72,6 +77,8 @@ def _check_means(
 ) -> None:
     """Hold the means of the records on disk against those the metrics computed across processes."""
     for protocol, estimates in summary.items():
+        if protocol not in means:  # of a shared fit, scored by one process
+            continue
         for metric, estimate in estimates.items():
             recorded, computed = estimate["mean"], means[protocol][metric]
             undefined = recorded is None or computed is None

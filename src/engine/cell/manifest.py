@@ -1,6 +1,7 @@
 """Assemble what is known about a complete cell."""
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,21 +16,17 @@ from src.engine.scoring.report import rank_report
 from src.protocol.evaluation import EvalProtocol
 from src.records.card import parse_card
 from src.records.schema import MetricInfo, ProtocolInfo, RunManifest
-from src.records.sealed import read_sealed
 from src.records.table import Scored
-
-_REMEDY = "run the same command again: what was scored is kept"
 
 
 def collect_reports(folder: Path) -> list[dict[str, Any]]:
-    """Read what every process reported.
-
-    Raises:
-        RecordsError: if a report is missing or damaged.
-    """
-    first = read_sealed(rank_report(folder, 0), remedy=_REMEDY)
-    rest = (read_sealed(rank_report(folder, rank), remedy=_REMEDY) for rank in range(1, first["world_size"]))
-    return [first, *rest]
+    """Read what every process reported and remove the files."""
+    first = json.loads(rank_report(folder, 0).read_text(encoding="utf-8"))
+    files = [rank_report(folder, rank) for rank in range(first["world_size"])]
+    reports = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    for file in files:
+        file.unlink()
+    return reports
 
 
 def model_card(request: CellRequest) -> dict[str, Any]:
@@ -138,4 +135,5 @@ def _protocol_info(protocol: EvalProtocol, depth_range: tuple[float, float]) -> 
         fitted_in=str(protocol.fitted_in),
         clip=protocol.clip_bounds(depth_range),
         metrics=metrics,
+        fit_over=protocol.fit_over.label if protocol.fit_over is not None else "image",
     )

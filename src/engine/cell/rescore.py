@@ -17,9 +17,9 @@ from src.core.sample import Sample
 from src.engine.cell.build import Builder
 from src.engine.cell.content import refuse_changed
 from src.engine.cell.request import CellRequest
-from src.engine.scoring.saved_predictions import read_prediction
+from src.engine.scoring.saved_predictions import FOLDER, read_prediction
 from src.records.reader import Cell, is_complete, read_cell
-from src.records.schema import PREDICTIONS_FILE, PREDICTIONS_FOLDER, SAVED_PRECISIONS, RunManifest
+from src.records.schema import PREDICTIONS_FILE, SAVED_PRECISIONS, RunManifest
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def find_source(request: CellRequest, build: Builder, folder: Path) -> Cell:
 def _saved_as(cell: Path) -> str | None:
     """The fingerprint of what a cell has predicted and saved."""
     try:
-        about = json.loads((cell / PREDICTIONS_FOLDER / PREDICTIONS_FILE).read_text(encoding="utf-8"))
+        about = json.loads((cell / FOLDER / PREDICTIONS_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     return str(about["fingerprint"])

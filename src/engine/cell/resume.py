@@ -1,45 +1,42 @@
 """What of an interrupted run of a cell may be kept: records that say what this run would say."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from src.core.errors import ConfigError, RecordsError
+from src.core.errors import ConfigError
 from src.engine.cell.content import Content, changed_images
 from src.engine.cell.measurement import differences
-from src.engine.cell.origin import Origin, read_origin, write_origin
 from src.engine.cell.request import Measurement, Running
-from src.engine.scoring.panels import damaged_panels
-from src.engine.scoring.saved_predictions import is_whole
-from src.records.folder import clear, has_records, refuse_misplaced
+from src.engine.scoring.pixel_store import FOLDER as PIXELS
+from src.engine.scoring.pixel_store import has_pixels
+from src.engine.scoring.saved_predictions import FOLDER, is_whole
 from src.records.reader import is_complete, read_manifest
-from src.records.schema import PANELS_FOLDER, PREDICTIONS_FOLDER
+from src.records.schema import CONTENT_FILE, PANELS_FOLDER
 from src.records.status import noted
 from src.records.table import Scored
-from src.records.writer import recover
+from src.records.writer import clear, recover, write_json
 
 log = logging.getLogger(__name__)
 
 
-def refuse_foreign(measured: Measurement, folder: Path, *, force: bool) -> None:
+def refuse_foreign(measured: Measurement, folder: Path) -> None:
     """Make sure that a folder is not another measurement's; hydra.run.dir may name any.
 
     Args:
         measured: what is to be measured.
         folder: of the cell.
-        force: whether what is there is to be removed; then it need not be readable.
 
     Raises:
         ConfigError: if it holds results, finished or not, of another measurement; says where they differ.
-        RecordsError: if what says whose they are is damaged, or something else stands in the place of a file.
     """
-    refuse_misplaced(folder)
-    try:
-        owner, before = _owner(folder)
-    except RecordsError:
-        if not force:
-            raise
-        owner, before = _noted_owner(folder)
+    if is_complete(folder):
+        manifest = read_manifest(folder)
+        owner, before = manifest.fingerprint, manifest.config
+    else:
+        noted_there = noted(folder)
+        owner, before = noted_there.get("fingerprint", ""), noted_there.get("measured", {})
     if owner in ("", measured.fingerprint):
         return
     found = "; ".join(differences(before, measured.resolved)[:5]) or f"{owner} -> {measured.fingerprint}"
@@ -50,33 +47,7 @@ def refuse_foreign(measured: Measurement, folder: Path, *, force: bool) -> None:
     raise ConfigError(msg)
 
 
-def _owner(folder: Path) -> tuple[str, Mapping[str, object]]:
-    """Return the fingerprint and the configuration of whose results a folder holds; "" and {} of nobody's.
-
-    Raises:
-        RecordsError: if what says so is damaged.
-    """
-    if is_complete(folder):
-        manifest = read_manifest(folder)
-        return manifest.fingerprint, manifest.config
-    try:
-        origin = read_origin(folder)
-    except RecordsError:
-        owner, before = _noted_owner(folder)
-        if owner:  # said twice
-            return owner, before
-        raise
-    return (origin.fingerprint, origin.measured) if origin is not None else _noted_owner(folder)
-
-
-def _noted_owner(folder: Path) -> tuple[str, Mapping[str, object]]:
-    said = noted(folder)
-    owner, before = said.get("fingerprint", ""), said.get("measured", {})
-    return (owner, before) if isinstance(owner, str) and isinstance(before, dict) else ("", {})
-
-
 def resume(
-    measured: Measurement,
     run: Running,
     folder: Path,
     *,
@@ -84,66 +55,49 @@ def resume(
     protocols: Mapping[str, int],
     rescored_from: str,
     content: Content,
+    keeps_pixels: bool = False,
 ) -> dict[str, Scored]:
     """Return what an interrupted run of this cell has scored; nothing if the cell is to be run again from the start.
 
     Kept is what was scored from the same files: an image whose files have changed is scored again, and all images are
-    if those of the model have, or if the scores are of saved predictions and the model's own are wanted now. So they
-    are if nothing says, or can say any more, what was scored.
+    if those of the model have, or if the scores are of saved predictions and the model's own are wanted now.
 
     Args:
-        measured: what is measured.
         run: how the cell is run.
         folder: of the cell.
         sample_ids: in order of their index.
         protocols: version of each protocol.
         rescored_from: cell whose saved predictions are to be scored; "" if the model predicts.
         content: of the files of now, which is written down for the next time.
+        keeps_pixels: whether the pixels of each image are needed again at the end.
     """
-    before, other_model = _before(run, folder), False
-    if before is not None:
-        other_model = "model" in before.content and before.content["model"] != content.get("model")
+    before = _read(folder / CONTENT_FILE)
+    other_source = noted(folder).get("rescored_from", "") != rescored_from
+    other_model = "model" in before and before["model"] != content.get("model")
     if other_model and not run.force:
         log.warning("The files of the model have changed since it was interrupted: all images are scored again.")
-    other_source = before is not None and before.rescored_from != rescored_from
-    unknown = before is None and has_records(folder)
-    if run.force or other_source or other_model or unknown:
+    if run.force or other_source or other_model:
         # saved predictions took the longest, and a cell that is rescored did not need its own
-        keeps_predictions = run.rescore or not (run.force or other_model or unknown)
-        clear(folder, others=(PANELS_FOLDER,) if keeps_predictions else (PANELS_FOLDER, PREDICTIONS_FOLDER))
-    changed = changed_images(before.content, content) if before is not None else frozenset()
-    spoilt = {sample_ids[index] for index in damaged_panels(folder) if index < len(sample_ids)}
+        keeps_predictions = run.rescore or not (run.force or other_model)
+        clear(folder, others=(PANELS_FOLDER, PIXELS, *(() if keeps_predictions else (FOLDER,))))
+    changed = changed_images(before, content)
 
     def is_usable(name: str) -> bool:
-        return name not in changed and name not in spoilt and (not run.save_predictions or is_whole(folder, name))
+        kept_too = not run.save_predictions or is_whole(folder, name)
+        return name not in changed and kept_too and (not keeps_pixels or has_pixels(folder, name))
 
     kept = recover(folder, sample_ids, protocols, is_usable)
     if kept:
         if changed:
             log.warning("%d images have other files than when they were scored: they are scored again.", len(changed))
-        if spoilt:
-            log.warning("The pictures of %d images are damaged: they are scored again.", len(spoilt))
         log.info("Resuming: %d of %d images have been scored before.", len(next(iter(kept.values()))), len(sample_ids))
-    write_origin(
-        folder,
-        Origin(
-            fingerprint=measured.fingerprint,
-            measured=dict(measured.resolved),
-            rescored_from=rescored_from,
-            content=content,
-        ),
-    )
+    write_json(folder / CONTENT_FILE, content)
     return kept
 
 
-def _before(run: Running, folder: Path) -> Origin | None:
-    """Return what the records that are there were scored from; None, with a word, if that is not known."""
+def _read(path: Path) -> Content:
     try:
-        before = read_origin(folder)
-    except RecordsError as error:
-        if not run.force:
-            log.warning("%s; all images are scored again, since it is not known what they were scored from.", error)
-        return None
-    if before is None and has_records(folder) and not run.force:
-        log.warning("%s: nothing says what its records were scored from: all images are scored again.", folder)
-    return before
+        content: Content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return content

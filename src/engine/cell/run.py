@@ -15,6 +15,8 @@ from src.engine.cell.plan import Plan, make_plan
 from src.engine.cell.request import CellRequest, Running
 from src.engine.cell.resume import refuse_foreign, resume
 from src.engine.process.environment import is_first_process, quieten
+from src.engine.scoring.pixel_store import remove_pixels
+from src.engine.scoring.sharing import shared_only
 from src.records.reader import Cell, is_complete, read_cell
 from src.records.schema import CONFIG_FILE
 from src.records.status import note
@@ -39,7 +41,7 @@ def run_cell(request: CellRequest, build: Builder, folder: Path, loaded: LoadedM
         LeadlineError: for everything the user can mend.
     """
     is_first, run = is_first_process(), request.run
-    refuse_foreign(request.measured, folder, force=run.force)
+    refuse_foreign(request.measured, folder)
     if is_complete(folder) and not run.force:
         return _finished(run, build, folder) if is_first else None
     started = now()
@@ -49,7 +51,7 @@ def run_cell(request: CellRequest, build: Builder, folder: Path, loaded: LoadedM
         plan.predict()
         return None
     with sole_writer(folder, wait=run.wait) as lock:
-        refuse_foreign(request.measured, folder, force=run.force)
+        refuse_foreign(request.measured, folder)
         if is_complete(folder) and not run.force:  # by the process that was waited for
             return _finished(run, build, folder)
         with build.logger() as logger:
@@ -67,13 +69,13 @@ def _open(
     """Note what is going to run; return what an interrupted run left and a summary of the files that are read."""
     content = content_of(build, plan.datamodule, plan.model)
     kept = resume(
-        request.measured,
         request.run,
         folder,
         sample_ids=plan.sample_ids,
         protocols={name: protocol.version for name, protocol in plan.protocols.items()},
         rescored_from=plan.rescored_from,
         content=content,
+        keeps_pixels=bool(shared_only(plan.protocols)),
     )
     note(
         folder,
@@ -92,6 +94,7 @@ def _open(
 
 def _finished(run: Running, build: Builder, folder: Path) -> Cell:
     cell = read_cell(folder)
+    remove_pixels(folder)  # of a run that was killed when it had ended
     refuse_changed(build, cell.manifest.content, of=f"{folder} is finished")
     log.info("Already finished, so nothing was run; force=true runs it again.")
     if cell.manifest.unreadable:

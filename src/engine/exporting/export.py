@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from src.core.errors import ConfigError
+from src.core.terminal import terminal
 from src.engine.cell.build import Builder
 from src.engine.cell.keys import FLAG, TEXT, key, read, whole
 from src.engine.cell.request import plain
@@ -46,7 +47,7 @@ def export_and_show(cfg: DictConfig, _folder: Path) -> None:
     model.configure_model()
     choices = HydraConfig.get().runtime.choices
     exported = exporter.export(model, images, output, name=str(choices["model"]), data=str(choices["data"]))
-    _show(exported, Console())
+    _show(exported, terminal())
 
 
 def _images(build: Builder, count: int) -> list[torch.Tensor]:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from src.core.errors import ConfigError
 from src.core.prediction import OutputSpace
+from src.core.terminal import terminal
 from src.engine.cell.build import Builder
 from src.engine.cell.lock import sole_writer
 from src.engine.cell.measurement import differences
@@ -141,7 +142,7 @@ def predict_and_show(cfg: DictConfig, folder: Path) -> None:
     """Predict as a configuration asks for, and print what was predicted."""
     predictions = run_prediction(read_prediction_request(cfg), Builder(cfg), folder)
     if predictions is not None:
-        print_predictions(predictions, Console())
+        print_predictions(predictions, terminal())
 
 
 def print_predictions(predictions: Predictions, console: Console) -> None:

@@ -1,10 +1,10 @@
 """Mirror a cell's results elsewhere; the records on disk stay the primary copy."""
 
-import csv
 import dataclasses
 from pathlib import Path
 from types import TracebackType
 
+from src.core.sheet import NamedSheet
 from src.records.aggregate import estimates
 from src.records.reader import Cell
 
@@ -46,6 +46,6 @@ class CsvLogger(Logger):
         ]
         self._path.parent.mkdir(exist_ok=True)
         with self._path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer = NamedSheet(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)

@@ -9,19 +9,22 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from src.core.aligned import Aligned
-from src.core.errors import RecordsError
 from src.core.sample import Sample
 from src.engine.scoring.gallery import Gallery
 from src.protocol.evaluation import EvalProtocol
-from src.records.arrays import read_npz
 from src.records.schema import PANELS_FOLDER
 from src.records.table import Scored
 
 _LONGER_SIDE = 480
 
+Arrays = dict[str, Any]
+Complete = Callable[[int, Arrays], Arrays]
+
 
 def judge(protocols: Mapping[str, EvalProtocol], scores: Mapping[str, Scored]) -> dict[int, float]:
     """Return how bad each image is by the first metric of the first protocol, by its index.
+
+    Protocols whose fits images share come last, since nothing is known by them while a run goes.
 
     Larger for worse: infinite if failed, NaN if nothing is known.
 
@@ -29,7 +32,7 @@ def judge(protocols: Mapping[str, EvalProtocol], scores: Mapping[str, Scored]) -
         protocols: by name.
         scores: by protocol.
     """
-    name, protocol = next(iter(protocols.items()))
+    name, protocol = min(protocols.items(), key=lambda item: item[1].shared_fit is not None)
     metric, scored = protocol.metrics[0], scores[name]
     errors = scored.errors[metric.name]
     bad = np.where(scored.status == "failed", np.inf, -errors if metric.higher_is_better else errors)
@@ -59,13 +62,20 @@ class PanelWriter:
         """Take into account how bad images were that an earlier, interrupted run of this cell has scored."""
         self._gallery.add(judged)
 
-    def offer(self, sample: Sample, judged: Mapping[int, float], align: Callable[[], Mapping[str, Aligned]]) -> None:
+    def offer(
+        self,
+        sample: Sample,
+        judged: Mapping[int, float],
+        align: Callable[[], Mapping[str, Aligned]],
+        predicted: Tensor | None = None,
+    ) -> None:
         """Write the images of a batch that are to be kept for now.
 
         Args:
             sample: the batch.
             judged: index -> how bad, of its images.
             align: returns what the protocols align the predictions to; called only if anything is written.
+            predicted: (b, 1, h, w) values to keep until what aligns them is known; None where it is.
         """
         wanted, self._displaced = self._gallery.add(judged)
         if not wanted:
@@ -75,7 +85,7 @@ class PanelWriter:
         for position, index in enumerate(sample.index):
             if index in wanted:
                 # compressing takes many times longer, and most of these files do not stay
-                _write(_file(self._folder, index), np.savez, _arrays(sample, aligned, position))
+                np.savez(_file(self._folder, index), **_arrays(sample, aligned, position, predicted))
 
     def settle(self) -> None:
         """Remove what the last batch has displaced; call when its records are on disk."""
@@ -83,43 +93,27 @@ class PanelWriter:
             _file(self._folder, index).unlink(missing_ok=True)
         self._displaced = frozenset()
 
-    def close(self, judged: Mapping[int, float]) -> None:
+    def close(self, judged: Mapping[int, float], complete: Complete | None = None) -> None:
         """Keep the final choice, compressed, and remove the rest; for one process, when all others have finished.
 
         Args:
             judged: index -> how bad, of all images of the cell.
+            complete: makes of an image's index and arrays those that are kept; None to keep all as they are.
         """
-        files = _files(self._folder)
+        files = {int(file.stem): file for file in self._folder.glob("*.npz")}
         chosen = self._gallery.final(judged, files)
         for index, file in files.items():
             if index in chosen:
-                _write(file, np.savez_compressed, read_npz(file))
+                _compress(file, complete)
             else:
                 file.unlink()
-
-
-def damaged_panels(cell: Path) -> list[int]:
-    """Return the images of a cell whose picture is there but not whole, as a power loss may leave it."""
-    return [index for index, file in _files(cell / PANELS_FOLDER).items() if not _is_whole(file)]
-
-
-def _is_whole(file: Path) -> bool:
-    try:
-        read_npz(file)
-    except RecordsError:
-        return False
-    return True
-
-
-def _files(folder: Path) -> dict[int, Path]:
-    return {int(file.stem): file for file in folder.glob("*.npz") if file.stem.isdecimal()}
 
 
 def _file(folder: Path, index: int) -> Path:
     return folder / f"{index:06d}.npz"
 
 
-def _arrays(sample: Sample, aligned: Mapping[str, Aligned], position: int) -> dict[str, Any]:
+def _arrays(sample: Sample, aligned: Mapping[str, Aligned], position: int, predicted: Tensor | None) -> dict[str, Any]:
     step = -(-max(sample.size) // _LONGER_SIDE)
 
     def pick(values: Tensor) -> Shaped[np.ndarray, "..."]:
@@ -133,6 +127,8 @@ def _arrays(sample: Sample, aligned: Mapping[str, Aligned], position: int) -> di
     }
     if sample.intrinsics is not None:
         arrays["intrinsics"] = _picked_intrinsics(sample.intrinsics[position].cpu().numpy(), step)
+    if predicted is not None:
+        arrays["predicted"] = pick(predicted)[0]
     return arrays | {f"aligned_{name}": pick(result.depth)[0].astype(np.float32) for name, result in aligned.items()}
 
 
@@ -144,11 +140,12 @@ def _picked_intrinsics(intrinsics: Float[np.ndarray, "3 3"], step: int) -> Float
     return picked
 
 
-def _write(file: Path, save: Callable[..., None], arrays: Mapping[str, Any]) -> None:
+def _compress(file: Path, complete: Complete | None) -> None:
+    with np.load(file, allow_pickle=False) as arrays:
+        content = dict(arrays)
+    if complete is not None:
+        content = complete(int(file.stem), content)
     part = file.with_suffix(".part")
-    try:
-        with part.open("wb") as stream:
-            save(stream, **arrays)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    with part.open("wb") as stream:
+        np.savez_compressed(stream, **content)
+    part.replace(file)

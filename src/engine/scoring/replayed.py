@@ -11,6 +11,7 @@ from src.core.replayed import Recorder, Replayed
 from src.core.sample import Sample
 from src.engine.scoring.rows import columns_of
 from src.protocol.evaluation import EvalProtocol
+from src.protocol.fit_over.points import KnownPoints
 from src.protocol.scores import Scores
 
 MOST_PIXELS: Final = 1 << 20
@@ -20,8 +21,13 @@ Result = tuple[dict[str, Scores], Tensor]
 
 
 def score(protocols: Mapping[str, EvalProtocol], prediction: Prediction, sample: Sample) -> Result:
-    """Return the scores of a batch by protocol, and the columns of its records."""
-    scores = {name: protocol.evaluate(prediction, sample) for name, protocol in protocols.items()}
+    """Return the scores of a batch by protocol, as far as they need no other images, and the columns of its records."""
+    scores = {
+        name: protocol.evaluate(prediction, sample)
+        if protocol.shared_fit is None
+        else protocol.observe(prediction, sample)
+        for name, protocol in protocols.items()
+    }
     return scores, columns_of(scores)
 
 
@@ -35,10 +41,11 @@ def replayed_scoring(
         recorded: see `Replayed`.
     """
     on_host = any(metric.runs_on_host for protocol in protocols.values() for metric in protocol.metrics)
+    by_name = any(isinstance(protocol.fit_over, KnownPoints) for protocol in protocols.values())
     replayed: Replayed[Result] = Replayed("scoring", lambda result: [result[1]], recorded=recorded)
 
     def scored(prediction: Prediction, sample: Sample) -> Result:
-        if on_host or sample.depth.numel() > MOST_PIXELS:
+        if on_host or by_name or sample.depth.numel() > MOST_PIXELS:
             return score(protocols, prediction, sample)
         own, theirs = _of(prediction), sample.tensors()
 

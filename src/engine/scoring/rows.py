@@ -11,6 +11,7 @@ from src.core.batch import Unreadable
 from src.core.prediction import Prediction
 from src.core.sample import Sample
 from src.protocol.evaluation import EvalProtocol
+from src.protocol.fit_over.points import KnownPoints
 from src.protocol.scores import Scores, Status
 from src.records.schema import SampleRecord
 from src.records.writer import finite
@@ -118,6 +119,11 @@ def _reason(
         scale: that was fitted.
     """
     name, valid = sample.sample_id[position], sample.valid[position]
+    if status == Status.SKIPPED and valid.any() and isinstance(protocol.fit_over, KnownPoints):
+        return (
+            f"{name}: its {int(valid.sum())} valid pixels do not give {protocol.fit_over.label} that settle a fit of "
+            f"{protocol.alignment.unknowns} unknowns and leave others to score"
+        )
     if status == Status.SKIPPED and valid.any():
         depth = sample.depth[position][valid]
         return (

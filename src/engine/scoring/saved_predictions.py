@@ -11,21 +11,20 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from src.core.errors import ConfigError, DataError, PredictionError, RecordsError
+from src.core.errors import ConfigError, DataError, PredictionError
 from src.core.prediction import Prediction
 from src.core.sample import Sample
-from src.core.secrets import redacted_values
-from src.records.arrays import DAMAGE, read_npz
-from src.records.schema import PREDICTIONS_FILE, PREDICTIONS_FOLDER, SAVED_PRECISIONS
-from src.records.sealed import read_sealed, write_sealed
+from src.records.schema import PREDICTIONS_FILE, SAVED_PRECISIONS
+from src.records.writer import write_json
 
+FOLDER = "predictions"
 _VALUES, _CAMERA = "values", "intrinsics"
 
 
 def prediction_file(cell: Path, name: str) -> Path:
     """Where a cell keeps the prediction for an image."""
     # not with_suffix: what follows the last dot of an id is no suffix
-    return cell / PREDICTIONS_FOLDER / f"{name}.npz"
+    return cell / FOLDER / f"{name}.npz"
 
 
 def is_whole(cell: Path, name: str) -> bool:
@@ -33,7 +32,7 @@ def is_whole(cell: Path, name: str) -> bool:
     try:
         with zipfile.ZipFile(prediction_file(cell, name)) as file:
             return f"{_VALUES}.npy" in file.namelist()
-    except DAMAGE:
+    except (OSError, zipfile.BadZipFile):
         return False
 
 
@@ -66,10 +65,10 @@ class PredictionWriter:
         Raises:
             ConfigError: if an interrupted run has kept others there: in another precision, or of other weights.
         """
-        path = self._cell / PREDICTIONS_FOLDER / PREDICTIONS_FILE
-        about = redacted_values(json.loads(json.dumps({**self._about, "provenance": dict(provenance)})))
+        path = self._cell / FOLDER / PREDICTIONS_FILE
+        about = json.loads(json.dumps({**self._about, "provenance": dict(provenance)}))
         if path.is_file():
-            before = read_sealed(path)
+            before = json.loads(path.read_text(encoding="utf-8"))
             changed = [f"{key}: {before.get(key)} -> {about[key]}" for key in about if before.get(key) != about[key]]
             if changed:
                 msg = (
@@ -78,7 +77,7 @@ class PredictionWriter:
                 )
                 raise ConfigError(msg)
         path.parent.mkdir(exist_ok=True)
-        write_sealed(path, about)
+        write_json(path, about)
 
     def write(self, sample: Sample, prediction: Prediction) -> None:
         """Keep the predictions for a batch.
@@ -95,12 +94,9 @@ class PredictionWriter:
             path = prediction_file(self._cell, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f"{path.name}.part")
-            try:
-                with part.open("wb") as stream:
-                    np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy types its keywords as one more flag
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+            with part.open("wb") as stream:
+                np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy types its keywords as one more flag
+            part.replace(path)
 
     def _stored(self, values: Float32[np.ndarray, "h w"], name: str) -> np.ndarray:
         if self.precision == "float32":
@@ -124,10 +120,10 @@ def read_prediction(cell: Path, name: str) -> tuple[Float32[Tensor, "h w"], Floa
     """
     path = prediction_file(cell, name)
     try:
-        arrays = read_npz(path)
-        values = torch.from_numpy(arrays[_VALUES].astype(np.float32))
-        camera = torch.from_numpy(arrays[_CAMERA]) if _CAMERA in arrays else None
-    except (RecordsError, KeyError, ValueError, TypeError) as error:
+        with np.load(path, allow_pickle=False) as arrays:
+            values = torch.from_numpy(arrays[_VALUES].astype(np.float32))
+            camera = torch.from_numpy(arrays[_CAMERA]) if _CAMERA in arrays.files else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         msg = (
             f"{path}: expected the saved prediction for {name!r}: {error}; run the cell that saved it again with "
             "force=true"

@@ -21,11 +21,11 @@ from src.engine.scoring.panels import PanelWriter, judge
 from src.engine.scoring.replayed import Result, replayed_scoring, score
 from src.engine.scoring.report import provenance_of, rank_report
 from src.engine.scoring.saved_predictions import PredictionWriter
+from src.engine.scoring.sharing import shared_only
 from src.protocol.aggregation import ProtocolMetric
 from src.protocol.evaluation import EvalProtocol
-from src.records.sealed import write_sealed
 from src.records.table import Scored
-from src.records.writer import RecordWriter, finite
+from src.records.writer import RecordWriter, finite, write_json
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,8 @@ class ScoringCallback(Callback):
         self.meter = meter
         self.seconds: Mapping[str, float] = {}
         self.kept: Mapping[str, Scored] = {}
-        self._metrics = {name: ProtocolMetric(protocol) for name, protocol in self.protocols.items()}
+        own = self.protocols.keys() - shared_only(self.protocols)
+        self._metrics = {name: ProtocolMetric(self.protocols[name]) for name in self.protocols if name in own}
         self._launched: Deferred[Launched] = Deferred(0)
         self._ahead = 0
         self._score: Callable[[Prediction, Sample], Result] = partial(score, self.protocols)
@@ -100,6 +101,7 @@ class ScoringCallback(Callback):
         if self.kept:
             panels.resume(judge(self.protocols, self.kept))
         self._keeping = Keeping(
+            folder=self.folder,
             protocols=self.protocols,
             records=RecordWriter(self.folder, trainer.global_rank, seconds=self.sync_seconds),
             panels=panels,
@@ -174,7 +176,7 @@ class ScoringCallback(Callback):
             "provenance": provenance_of(pl_module),
         }
         self._close()
-        write_sealed(rank_report(self.folder, trainer.global_rank), report)
+        write_json(rank_report(self.folder, trainer.global_rank), report)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Keep what was scored so far, the batch that is still to be read too, if it can be read and written."""

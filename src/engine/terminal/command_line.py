@@ -7,9 +7,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from src.core.shown import shown
+from src.core.terminal import terminal
 from src.engine.cell.words import LEDGER
 from src.engine.process.family import on_signals
 from src.engine.process.interrupt import EXIT_CODE, Interrupted
@@ -84,7 +83,7 @@ def _sweep(run: Callable[[], None], conf: Path, arguments: list[str]) -> int:
             give_back()
         outcomes = sweep.read(ledger)
         if outcomes:
-            sweep.print_outcomes(outcomes, Console())
+            sweep.print_outcomes(outcomes, terminal())
         ledger.unlink(missing_ok=True)
         stop_file.unlink(missing_ok=True)
         for slot in folder.glob(f"{ledger.stem}.slot*"):  # see device_slot

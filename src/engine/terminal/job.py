@@ -12,9 +12,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 
 from src.core.errors import ConfigError
+from src.core.terminal import terminal
 from src.engine.cell.build import Builder
 from src.engine.cell.loaded import LoadedModel
 from src.engine.cell.lock import is_held
@@ -150,7 +150,7 @@ def _run_and_show(cfg: DictConfig, folder: Path, loaded: LoadedModel) -> None:
         raise
     if cell is not None:
         note(folder, state="done")
-        print_cell(cell, Console())
-        print_cost_in_digits(cell, Console())
+        print_cell(cell, terminal())
+        print_cost_in_digits(cell, terminal())
         if request.run.profile and (folder / PROFILE_FILE).is_file():
-            print_profile(folder, Console())
+            print_profile(folder, terminal())

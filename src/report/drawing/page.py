@@ -3,9 +3,12 @@
 import datetime
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from src.core.shown import shown
 from src.report.drawing.axis import axis
 from src.report.drawing.sections import BUILDERS, Builder
 from src.report.findings import words
@@ -31,6 +34,7 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters |= {
         "metric_label": words.metric_label,
@@ -57,6 +61,11 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
         axis=axis,
         has_network=has_network,
     )
+
+
+def _shown(value: Any) -> Any:
+    """Return what a template puts into the page: text of any origin cleaned, and what is HTML already as it is."""
+    return shown(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _unique(names: Iterable[str]) -> list[str]:

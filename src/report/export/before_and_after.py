@@ -1,11 +1,11 @@
 """Two reports side by side -> CSV, Markdown and the terminal."""
 
-import csv
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from src.core.sheet import Sheet
 from src.report.export.typeset import markdown
 from src.report.findings import words
 from src.report.findings.comparison import Comparison, Moved
@@ -19,7 +19,7 @@ _COLUMNS = (
 def write_moved(found: Comparison, path: Path) -> None:
     """Write every number that both hold, at full precision; an undefined one is empty."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = Sheet(file)
         writer.writerow(_COLUMNS)
         for one in found.moved:
             versions = f"{one.versions[0]} {one.versions[1]}"

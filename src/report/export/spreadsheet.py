@@ -1,9 +1,9 @@
 """Tables -> CSV: a line per cell, protocol and metric; per average rank; per pair of models; per printed number."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from src.core.sheet import NamedSheet, Sheet
 from src.report.findings.board import Board
 from src.report.findings.differences import Differences
 from src.report.findings.leaderboard import Table
@@ -45,7 +45,7 @@ def write_csv(tables: Iterable[Table], path: Path) -> None:
     Rows may be compared where `data`, `protocol`, `protocol_version` and `samples` agree.
     """
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = NamedSheet(file, COLUMNS)
         writer.writeheader()
         for table in tables:
             for row in table.measured:
@@ -104,7 +104,7 @@ def _lines(table: Table, row: Row) -> Iterable[dict[str, object]]:
 def write_ranks(boards: Iterable[Board], path: Path) -> None:
     """Write the average ranks of every board by every metric, over all cells and over zero-shot cells alone."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = Sheet(file)
         writer.writerow(RANK_COLUMNS)
         for board in boards:
             for cells, grids in (("all", board.grids), ("zero-shot", board.zero_shot)):
@@ -123,7 +123,7 @@ def write_pairs(found: Iterable[Differences], path: Path) -> None:
     """Write every tested pair of models once, with both tests, the effect and what they were over."""
     names = ("difference", "low", "high", "p_mean", "p_ranks", "wins", "effect", "images", "units", "outcome")
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = Sheet(file)
         writer.writerow(
             ("data", "protocol", "protocol_version", "samples", "metric", "first", "second", *names, "unit")
         )
@@ -140,7 +140,7 @@ def write_robustness(found: Iterable[Trial], path: Path) -> None:
     """Write mCE and mRR with their intervals, and the mean under each corruption; an undefined number is empty."""
     names = ("data", "protocol", "protocol_version", "baseline", "model", "quantity", "value", "low", "high")
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = Sheet(file)
         writer.writerow((*names, "cells", "unranked_because"))
         for one in found:
             where = (one.key.data, one.key.protocol, one.key.version, one.baseline.name if one.baseline else "")
@@ -160,7 +160,7 @@ def write_robustness(found: Iterable[Trial], path: Path) -> None:
 def write_papers(found: Iterable[PaperComparison], path: Path) -> None:
     """Write every printed number beside the measured one."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+        writer = Sheet(file)
         writer.writerow(PAPER_COLUMNS)
         for one in found:
             for c in one.comparisons:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from src.core.shown import shown
 from src.report.findings import words
 from src.report.findings.board import Board, Entry, Grid, Line
 from src.report.findings.robustness import Hardiness, Trial
@@ -35,7 +36,7 @@ def latex(text: str) -> str:
     >>> print(latex("a_b & 50 %"))
     a\_b \& 50 \%
     """
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return "".join(_LATEX.get(letter, letter) for letter in shown(text, lines=True))
 
 
 def markdown(text: str) -> str:
@@ -44,7 +45,7 @@ def markdown(text: str) -> str:
     >>> print(markdown("a|b <c> *d*"))
     a\|b &lt;c> \*d\*
     """
-    return re.sub(r"([\\`*_\[\]|])", r"\\\1", text).replace("<", "&lt;").replace("\n", " ")
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", shown(text, lines=True)).replace("<", "&lt;").replace("\n", " ")
 
 
 def markdown_tables(boards: Iterable[Board]) -> str:

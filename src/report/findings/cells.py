@@ -1,6 +1,7 @@
 """Folders -> finished cells, checked against their own manifest, and the folders of cells that never finished."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def find(roots: Sequence[Path]) -> Findings:
     Raises:
         RecordsError: if a folder does not exist, no cell is finished, or a file is broken or contradicts another one.
     """
-    cells = tuple(read_cell(folder) for folder in find_cells(roots))
+    cells = tuple(_checked(read_cell(folder)) for folder in find_cells(roots))
     unfinished = _find_unfinished(roots)
     if not cells:
         places = ", ".join(str(root) for root in roots)
@@ -52,4 +53,41 @@ def _find_unfinished(roots: Sequence[Path]) -> tuple[Path, ...]:
             # hidden folders hold other programs' files, such as Hydra's own config.yaml
             if not (folder / MANIFEST_FILE).is_file() and not folder.name.startswith(".")
         )
+    )
+
+
+def _checked(cell: Cell) -> Cell:
+    """Return the cell if its records are the ones that its manifest counts."""
+    manifest = cell.manifest
+    file = cell.folder / RECORDS_FILE
+    found = Counter(
+        (protocol, str(status)) for protocol, scored in cell.scores.items() for status in scored.status.tolist()
+    )
+    counts: dict[str, dict[str, int]] = {
+        "ok": manifest.scored,
+        "skipped": manifest.skipped,
+        "failed": manifest.failed,
+    }
+    counted: Counter[tuple[str, str]] = Counter(
+        {(protocol, status): counts[status].get(protocol, 0) for protocol in manifest.protocols for status in counts}
+    )
+    if found != counted:
+        msg = (
+            f"{file}: expected the records that {MANIFEST_FILE} counts, {_listed(counted)}, got {_listed(found)}; "
+            "run the cell again with force=true"
+        )
+        raise RecordsError(msg)
+    for protocol, scored in cell.scores.items():
+        if scored.errors.keys() != manifest.protocols[protocol].metrics.keys():
+            msg = (
+                f"{file}: expected the metrics {', '.join(manifest.protocols[protocol].metrics)} under {protocol}, "
+                f"got {', '.join(scored.errors)}; run the cell again with force=true"
+            )
+            raise RecordsError(msg)
+    return cell
+
+
+def _listed(counts: Counter[tuple[str, str]]) -> str:
+    return (
+        ", ".join(f"{n} {status} under {protocol}" for (protocol, status), n in sorted(counts.items()) if n) or "none"
     )

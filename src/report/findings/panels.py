@@ -2,13 +2,13 @@
 
 import dataclasses
 import hashlib
+import zipfile
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
 from src.core.errors import RecordsError
-from src.records.arrays import read_npz
 from src.records.schema import PANELS_FOLDER
 
 
@@ -72,38 +72,23 @@ def read_panel(file: Path, protocol: str, *, expected: str | None) -> Panel:
     Raises:
         RecordsError: if the file is unreadable or does not belong to the records; the message names it.
     """
-    needed = ("image", "depth", "valid", f"aligned_{protocol}", "sample_id")
-    found = read_npz(file, (*needed, "intrinsics"))
-    missing = [name for name in needed if name not in found]
-    if missing:
-        msg = (
-            f"{file}: expected panels written by a run, but {missing[0]} is missing; run the cell again with force=true"
-        )
-        raise RecordsError(msg)
-    image, depth, valid, aligned, sample_id = (found[name] for name in needed)
-    intrinsics = found.get("intrinsics")
-    size = valid.shape
-    is_known = intrinsics is None or (intrinsics.shape == (3, 3) and np.isfinite(intrinsics.astype(np.float64)).all())
-    kinds = [array.dtype for array in (image, depth, valid, aligned)]
-    shapes = [image.shape, depth.shape, valid.shape, aligned.shape]
-    if len(size) != 2 or 0 in size or shapes != [(*size, 3), *[size] * 3]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            content = {name: arrays[name] for name in ("image", "depth", "valid")}
+            content["aligned"] = arrays[f"aligned_{protocol}"]
+            sample_id, index = str(arrays["sample_id"]), int(file.stem)
+            intrinsics = arrays.get("intrinsics")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        msg = f"{file}: expected panels written by a run, but {error}; run the cell again with force=true"
+        raise RecordsError(msg) from error
+    shapes = [array.shape for array in content.values()]
+    if shapes != [(*content["valid"].shape, 3), *[content["valid"].shape] * 3]:
         msg = (
             f"{file}: expected an image and maps of one size, got {', '.join(map(str, shapes))}; run the cell again "
             "with force=true"
         )
         raise RecordsError(msg)
-    if kinds != [np.uint8, np.float32, np.bool_, np.float32] or sample_id.dtype.kind != "U" or not is_known:
-        msg = f"{file}: expected an image and maps in metres, got {', '.join(map(str, kinds))}; run it with force=true"
-        raise RecordsError(msg)
-    panel = Panel(
-        index=int(file.stem),
-        sample_id=str(sample_id),
-        image=image,
-        depth=depth,
-        valid=valid,
-        aligned=aligned,
-        intrinsics=intrinsics,
-    )
+    panel = Panel(index=index, sample_id=sample_id, intrinsics=intrinsics, **content)
     if panel.sample_id != expected:
         msg = (
             f"{file}: expected an image of the cell's records, got {panel.sample_id!r} at position {panel.index}; "

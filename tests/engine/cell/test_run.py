@@ -7,8 +7,7 @@ import math
 import pytest
 
 from src.core.errors import ConfigError, DataError, PredictionError
-from src.engine.cell.origin import Origin, write_origin
-from src.records.reader import read_cell, read_manifest
+from src.records.reader import read_cell
 from src.records.table import read_table, to_records
 from src.records.writer import dump
 
@@ -24,11 +23,8 @@ def rows(cell):
 def unfinish(folder):
     """Make a finished cell one that was killed; return the lines of its log, one per image and protocol."""
     lines = [dump(dataclasses.asdict(record)) + "\n" for record in to_records(read_table(folder / "records.parquet"))]
-    manifest = read_manifest(folder)
     for name in ("manifest.json", "records.parquet", "summary.json"):
         (folder / name).unlink()
-    origin = Origin(fingerprint=manifest.fingerprint, measured=manifest.config, rescored_from="", content={})
-    write_origin(folder, origin)
     return lines
 
 

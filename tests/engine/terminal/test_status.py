@@ -1,6 +1,7 @@
 """What python -m src.status says about cells in every state."""
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -63,3 +64,66 @@ def test_it_needs_no_heavy_library():
     code = "import sys, src.status; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "lightning", "hydra"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "said_by_stranger",
+    [
+        "model=a; touch /tmp/x",
+        "model=a && touch x",
+        "model=a\ntouch x",
+        "model=a $(touch x)",
+        "model=a `touch x`",
+        "$(touch x)",
+        "--config-dir=/evil model=a",
+        "-cd /evil",
+        "hydra.run.dir=/ model=a",
+        "hydra/launcher=evil",
+        "model=a | sh",
+        "model=a > x",
+        "model='a\x1b[2J'",
+        "'model=a",
+        "'=a'",
+        "model=[a",
+    ],
+)
+def test_a_strangers_command_is_not_for_a_shell(cell, capsys, tmp_path, said_by_stranger):
+    note(cell, state="failed", command=said_by_stranger)
+    assert main([str(cell), "--failed"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{cell}: its command is left out, since it holds" in err
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("text", ["b;touch x", "$(touch x)", "`touch x`", "it's", 'a"b', "a b", "*", "|sh", "#x", "&"])
+def test_a_shell_hands_each_word_on_as_it_was_typed(cell, capsys, tmp_path, text):
+    quoted = text.replace('"', '\\"')
+    words = ["model=a", f'data.name="{quoted}"']
+    note(cell, state="failed", command=shlex.join(words))
+    printed = said(capsys, cell, "--failed").replace("python", "printf '%s\\n'", 1)
+    told = subprocess.run(["/bin/sh", "-c", printed], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == ["-m", "src.eval", *words]
+    assert list(tmp_path.iterdir()) == [tmp_path / "outputs"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["model._target_=os.system", "+x={_target_: os.system}", "model.factory=os:system", "model.allow_pickle=true"],
+)
+def test_a_command_that_says_which_code_to_run_is_no_command_for_a_pipe(cell, capsys, word):
+    note(cell, state="failed", command=shlex.join(["model=callable", word]))
+    assert main([str(cell), "--failed"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("# python -m src.eval model=callable ")
+    assert out.count("\n") == 1
+    assert "says which code to run" in err
+
+
+def test_a_strangers_reason_moves_no_cursor(cell, capsys):
+    note(cell, state="failed", reason="\x1b[2Jgone [bold]x[/bold] https://me:pw@host")
+    out = said(capsys, cell.parents[2])
+    assert "\x1b" not in out
+    assert "\\x1b[2Jgone[bold]x[/bold]" in "".join(out.split())
+    assert "me:pw" not in out

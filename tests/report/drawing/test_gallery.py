@@ -172,7 +172,7 @@ def test_an_image_without_ground_truth_is_all_grey(make_cell: Make) -> None:
 def test_a_damaged_file_is_named(make_cell: Make, content: bytes) -> None:
     file = make_cell(panels=1) / "panels" / "000000.npz"
     file.write_bytes(content)
-    with pytest.raises(RecordsError, match=re.escape(str(file)) + ": expected arrays written by a run"):
+    with pytest.raises(RecordsError, match=re.escape(str(file)) + ": expected panels written by a run"):
         pictures_of(file.parents[1])
 
 

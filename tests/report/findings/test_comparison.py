@@ -1,13 +1,12 @@
 """Two reports side by side, with what moved known."""
 
 import csv
-import dataclasses
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import scipy.stats
 
-from src.records.table import read_table, write_table
 from src.report.__main__ import main
 from src.report.findings.cells import find
 from src.report.findings.comparison import compare_reports
@@ -16,10 +15,11 @@ from src.report.findings.comparison import compare_reports
 def changed(folder, change, metric="abs_rel"):
     """Write other errors into a finished cell."""
     file = folder / "records.parquet"
-    scores = read_table(file)
-    scored = scores["metric"]
-    errors = {**scored.errors, metric: np.asarray(change(scored.errors[metric]))}
-    write_table(file, {**scores, "metric": dataclasses.replace(scored, errors=errors)})
+    table = pq.read_table(file)
+    name = f"metric.error.{metric}"
+    values = table[name].to_numpy().copy()
+    place = table.schema.get_field_index(name)
+    pq.write_table(table.set_column(place, table.schema.field(place), [change(values)]), file)
     return folder
 
 
