@@ -46,6 +46,7 @@ def write_cell(
     prefix: str = "scene/",
     cluster: Callable[[int], str] = lambda _: "",
     place: Callable[[int], str] = lambda _: "indoor",
+    change: Callable[[SampleRecord], SampleRecord] = lambda record: record,
     **manifest: Any,
 ) -> Path:
     """Write a finished cell.
@@ -60,20 +61,23 @@ def write_cell(
         spoil: changes the aligned depth of the pictures.
         cluster: of an image, by position.
         place: its slice, by position.
+        change: adds to a record.
         manifest: fields of the manifest that matter to the caller.
     """
     state = dict(statuses or {})
     records = [
-        _record(
-            position,
-            protocol,
-            version,
-            metrics,
-            quality,
-            state.get(position, "ok"),
-            valid_pixels,
-            prefix,
-            (cluster, place),
+        change(
+            _record(
+                position,
+                protocol,
+                version,
+                metrics,
+                quality,
+                state.get(position, "ok"),
+                valid_pixels,
+                prefix,
+                (cluster, place),
+            )
         )
         for position in range(images)
         for protocol in protocols

@@ -99,9 +99,10 @@ def test_nothing_is_asked_for_outside_the_file(page: Any, folder: Path) -> None:
 def rows(page: Any, table: str) -> list[list[str]]:
     """Return what the cells of the first such table show, row by row, hidden rows left out."""
     script = (
+        "const first = (text) => ((all) => all.find((one) => /[\\d–]/.test(one)) ?? all[0])(text.split('\\n')).trim();"
         "return [...document.querySelector(arguments[0]).tBodies[0].rows].filter((row) => row.offsetParent)"
         ".map((row) => [...row.cells].map((cell) => "
-        "(cell.tagName === 'TH' && cell.dataset.value) || cell.innerText.split('\\n')[0].trim()))"
+        "(cell.tagName === 'TH' && cell.dataset.value) || first(cell.innerText)))"
     )
     return page.execute_script(script, table)
 
@@ -132,20 +133,21 @@ def test_the_leaderboard_sorts_both_ways_and_grey_rows_stay_last(page: Any) -> N
 
 def test_the_leaderboard_filters_by_name_rank_protocol_and_metric(page: Any) -> None:
     board = ".board:not([hidden]) .pane:not([hidden]) table.matrix"
-    one(page, "#board-find").send_keys("TRAIN")
+    one(page, "#choice-find").send_keys("TRAIN")
     assert [row[0] for row in rows(page, board)] == ["untrained"]
     one(page, "#board-ranked").click()
     assert rows(page, board) == []
     assert one(page, "#announce").get_attribute("textContent") == "0 models shown"
-    one(page, "#board-find").clear()
-    one(page, "#board-find").send_keys(" ", "\ue003")
+    one(page, "#choice-find").clear()
+    one(page, "#choice-find").send_keys(" ", "\ue003")
     assert [row[0] for row in rows(page, board)] == ["good", "poor"]
-    choose(page, "board-protocol", "affine_depth")
+    choose(page, "choice-protocol", "affine_depth")
     assert page.execute_script("return document.querySelectorAll('.board[data-board]:not([hidden])').length") == 1
     abs_rel = rows(page, board)
     one(page, ".board:not([hidden]) .metrics button:nth-child(4)").click()
     assert rows(page, board) != abs_rel
-    choose(page, "board-protocol", "all")
+    one(page, ".board:not([hidden]) .metrics button:first-child").click()
+    choose(page, "choice-protocol", "metric")
     one(page, "#board-ranked").click()
 
 
@@ -158,6 +160,8 @@ def scored(folder: Path, cell: str, protocol: str = "metric") -> Any:
 
 
 def choose_first_sheet(page: Any) -> None:
+    page.execute_script("document.getElementById('images').scrollIntoView({behavior: 'instant'})")
+    wait(page, "document.querySelector('#images-sheet option')")  # filled when the table comes near
     choose(page, "images-sheet", f"rooms ({IMAGES} images): metric v1")
     wait(
         page,
@@ -216,7 +220,7 @@ def test_images_are_filtered_by_name_slice_and_whether_they_have_pictures(page: 
     link = one(page, ".by-image tbody th a")
     name = link.text
     page.execute_script("arguments[0].click()", link)
-    assert page.execute_script("return document.querySelector(':target h4').textContent") == name
+    assert wait(page, "document.querySelector('.landed h4')?.textContent") == name
     choose(page, "images-only", "all images")
 
 
@@ -286,3 +290,45 @@ def test_charts_have_names_and_numbers(page: Any) -> None:
     for chart in charts:
         assert chart.get_attribute("aria-labelledby").split()
         assert chart.find_element("css selector", "desc").get_attribute("textContent")
+
+
+def test_every_section_is_landed_on(page: Any) -> None:
+    names = page.execute_script("return [...document.querySelectorAll('.bar nav a')].map((link) => link.hash.slice(1))")
+    assert len(names) > 5
+    for name in names:
+        page.execute_script(
+            "delete document.body.dataset.landed;document.querySelector(`.bar nav a[href='#${arguments[0]}']`).click()",
+            name,
+        )
+        wait(page, f"document.body.dataset.landed === '{name}'")
+        off, last = page.execute_script(
+            "const it = document.getElementById(arguments[0]);"
+            "return [it.getBoundingClientRect().top - parseFloat(getComputedStyle(it).scrollMarginTop),"
+            " scrollY + innerHeight >= document.documentElement.scrollHeight - 2]",
+            name,
+        )
+        assert abs(off) < 3 or last, name
+
+
+def test_the_address_keeps_what_is_chosen(page: Any) -> None:
+    board = ".board:not([hidden]) .pane:not([hidden]) [data-domain]:not([hidden]) table.matrix"
+    choose(page, "choice-protocol", "affine_depth")
+    one(page, ".board:not([hidden]) .metrics button:nth-child(2)").click()
+    one(page, "#board-ranked").click()
+    before = rows(page, board)
+    page.refresh()
+    wait(page, "document.getElementById('choice-protocol').value === 'affine_depth'")
+    assert rows(page, board) == before
+    assert one(page, "#board-ranked").is_selected()
+    one(page, "#board-ranked").click()
+    one(page, ".board:not([hidden]) .metrics button:first-child").click()
+    choose(page, "choice-protocol", "metric")
+
+
+def test_nothing_overflows_a_telephone(page: Any) -> None:
+    size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        assert page.execute_script("return document.documentElement.scrollWidth") <= 400
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

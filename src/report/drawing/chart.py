@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
-from src.report.drawing.labels import Box, Place, around, beside, shortened
+from src.report.drawing.labels import Box, Place, around, beside
 
-WIDTH: Final = 720
-HEIGHT: Final = 400
-LEFT, RIGHT, TOP, BOTTOM = 62, 178, 16, 52
-"""Margins in the units of WIDTH; names of series stand in the right one."""
-TONES: Final = 8
-"""Number of colours; the ninth series has that of the first and another marker."""
+WIDTH: Final = 420
+HEIGHT: Final = 290
+"""Small units, so that text is still read where a telephone shows the whole width."""
+LEFT, RIGHT, TOP, BOTTOM = 50, 28, 12, 44
+"""Margins in the units of WIDTH; numbers of series stand in the right one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +37,16 @@ class Series:
     """Values of one model, in the order in which a line joins them.
 
     Attributes:
-        name: beside its last value.
+        name: of it, beside the chart.
         data: at least one.
         faded: whether it is not ranked.
+        model: whose colour and mark it has.
     """
 
     name: str
     data: tuple[Datum, ...]
     faded: bool = False
+    model: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +119,23 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A series in units of WIDTH and HEIGHT, with as much of its name as fits, and where that stands."""
+    """A series in units of WIDTH and HEIGHT.
+
+    Attributes:
+        name: of the series.
+        text: its number among all, which stands in the chart for the name beside it.
+        at: where that stands.
+        model: whose colour and mark it has.
+        again: how many earlier series of the chart have the same: their lines are dashed otherwise.
+        faded: whether it is not ranked.
+        marks: its values.
+    """
 
     name: str
     text: str
     at: Place
-    tone: int
-    shape: int
+    model: str
+    again: int
     faded: bool
     marks: tuple[Mark, ...]
 
@@ -146,6 +157,7 @@ class Chart:
         x_ticks, y_ticks: (coordinate, text).
         lines: the series.
         front: an SVG path along the values that no other beats, or "".
+        protocol, data: what it is about.
     """
 
     anchor: str
@@ -158,6 +170,8 @@ class Chart:
     y_ticks: tuple[tuple[float, str], ...]
     lines: tuple[Line, ...]
     front: str = ""
+    protocol: str = ""
+    data: str = ""
 
 
 def draw(
@@ -173,6 +187,8 @@ def draw(
     x_ticks: Sequence[float] | None = None,
     front: Sequence[Datum] = (),
     front_of: Literal["left", "right"] = "left",
+    protocol: str = "",
+    data: str = "",
 ) -> Chart:
     """Lay a chart out.
 
@@ -188,10 +204,12 @@ def draw(
         x_ticks: where it is labelled; at round values if None.
         front: values to join by steps, from left to right.
         front_of: which of two neighbours' values holds between them.
+        protocol: as in `Chart`.
+        data: as in `Chart`.
     """
-    data = [datum for one in series for datum in one.data]
-    across = Scale.around([datum.x for datum in data] + list(x_ticks or []), logarithmic=log_x)
-    ends = [end for datum in data for end in (datum.low, datum.y, datum.high) if end is not None]
+    values = [datum for one in series for datum in one.data]
+    across = Scale.around([datum.x for datum in values] + list(x_ticks or []), logarithmic=log_x)
+    ends = [end for datum in values for end in (datum.low, datum.y, datum.high) if end is not None]
     up = Scale.around(ends)
 
     def x(value: float) -> float:
@@ -213,15 +231,15 @@ def draw(
         )
         for one in series
     ]
-    texts = [shortened(one.name) for one in series]
+    texts = [str(place) for place in range(1, len(series) + 1)]
     corners = _steps([(x(datum.x), y(datum.y)) for datum in front], front_of)
     labels = _labels(marks, texts, corners, joined=joined)
     lines = tuple(
         Line(
             name=one.name,
             text=text,
-            tone=place % TONES,
-            shape=(place // TONES + place) % 4,
+            model=one.model,
+            again=sum(other.model == one.model for other in series[:place]),
             faded=one.faded,
             marks=each,
             at=at,
@@ -239,6 +257,8 @@ def draw(
         y_ticks=tuple((y(tick), _text(tick)) for tick in up.ticks()),
         lines=lines,
         front="M" + "L".join(f"{at_x:.1f} {at_y:.1f}" for at_x, at_y in corners) if len(corners) > 1 else "",
+        protocol=protocol,
+        data=data,
     )
 
 
@@ -255,7 +275,7 @@ def _labels(
 ) -> list[Place]:
     ends = [(each[-1].x, each[-1].y) for each in marks]
     if joined:
-        return beside([y for _, y in ends], WIDTH - RIGHT + 10.0)
+        return beside([y for _, y in ends], WIDTH - RIGHT + 9.0)
     boxes = [
         Box(mark.x - 6, min(mark.y - 6, mark.high or mark.y), mark.x + 6, max(mark.y + 6, mark.low or mark.y))
         for each in marks

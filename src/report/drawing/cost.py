@@ -126,8 +126,13 @@ def _chart(table: Table, anchor: str, cost: Cost, rows: Sequence[Row]) -> Chart:
     where = f" · {manifest.device}{processes}" if cost.per_device else ""
     beaten_by_none = ", ".join(row.name for row, datum in zip(rows, data, strict=True) if datum in front)
     return draw(
-        [Series(name=row.name, data=(datum,), faded=bool(row.unranked)) for row, datum in zip(rows, data, strict=True)],
+        [
+            Series(name=row.name, model=row.manifest.model, data=(datum,), faded=bool(row.unranked))
+            for row, datum in zip(rows, data, strict=True)
+        ],
         anchor=anchor,
+        protocol=table.key.protocol,
+        data=table.key.data,
         title=f"{title_of(table)}{where}",
         summary=(
             f"{value_label(table)} of {len(rows)} models against {cost.name}{where.replace(' ·', ' on')}. "

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -15,9 +15,6 @@ from src.report.findings.leaderboard import Table
 from src.report.findings.row import Row
 from src.report.findings.words import metres, metric_label
 
-MAX_LINES: Final = 12
-"""Of one chart; what follows in the order of the leaderboard is in its table only."""
-
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
@@ -25,15 +22,15 @@ class Figures:
 
     Attributes:
         note: what to know about them.
-        first: under the first protocol of each data variant that has such a chart.
-        others: what is folded away: those under its other protocols, at least.
+        first: of every table that has such a chart; the reader chooses of which.
+        others: what is folded away.
         folded: what that is, in words.
     """
 
     note: str
     first: tuple[Chart, ...]
-    others: tuple[Chart, ...]
-    folded: str = "Under other protocols"
+    others: tuple[Chart, ...] = ()
+    folded: str = ""
 
 
 Draw = Callable[[Table, str], Sequence[Chart]]
@@ -50,15 +47,8 @@ def figures(tables: Sequence[Table], draw: Draw, *, anchor: str, note: str) -> F
         note: as in `Figures`.
     """
     places = itertools.count(1)
-    charts = [(table, chart) for table in tables for chart in draw(table, f"{anchor}-{next(places)}")]
-    protocols: dict[str, str] = {}
-    for table, _ in charts:
-        protocols.setdefault(table.key.data, table.key.protocol)
-    leading = [protocols[table.key.data] == table.key.protocol for table, _ in charts]
     return Figures(
-        note=note,
-        first=tuple(chart for (_, chart), leads in zip(charts, leading, strict=True) if leads),
-        others=tuple(chart for (_, chart), leads in zip(charts, leading, strict=True) if not leads),
+        note=note, first=tuple(chart for table in tables for chart in draw(table, f"{anchor}-{next(places)}"))
     )
 
 
@@ -73,13 +63,16 @@ def resolution_charts(table: Table, anchor: str) -> list[Chart]:
         data = sorted((datum_of(row, table, x=_side(row)) for row in rows), key=lambda datum: datum.x)
         if len({datum.x for datum in data}) > 1:
             faded = any(row.unranked for row in rows)
-            series.append(Series(name=" ".join(filter(None, (model, variant))), data=tuple(data), faded=faded))
+            name = " ".join(filter(None, (model, variant)))
+            series.append(Series(name=name, model=model, data=tuple(data), faded=faded))
     if not series:
         return []
     return [
         draw(
-            series[:MAX_LINES],
+            series,
             anchor=anchor,
+            protocol=table.key.protocol,
+            data=table.key.data,
             title=title_of(table),
             summary=f"{value_label(table)} of {len(series)} models by the size of the network's input.",
             x_label="input size, √(height × width), pixels",
@@ -103,14 +96,17 @@ def depth_charts(table: Table, anchor: str) -> list[Chart]:
             continue
         data = _by_depth(scored, np.array(edges, dtype=np.float64))
         if data:
-            series.append((Series(name=row.name, data=data, faded=bool(row.unranked)), edges))
+            one = Series(name=row.name, model=row.manifest.model, data=data, faded=bool(row.unranked))
+            series.append((one, edges))
     if not series:
         return []
     edges = series[0][1]
     return [
         draw(
-            [one for one, _ in series][:MAX_LINES],
+            [one for one, _ in series],
             anchor=anchor,
+            protocol=table.key.protocol,
+            data=table.key.data,
             title=title_of(table),
             summary=f"Mean AbsRel of {len(series)} models by true depth in {len(edges) - 1} bins.",
             x_label="true depth, m",

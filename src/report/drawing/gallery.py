@@ -108,6 +108,24 @@ class Gallery:
     invalid: tuple[int, int, int]
     broken: tuple[int, int, int]
 
+    @property
+    def index(self) -> list[dict[str, object]]:
+        """Where each picture and each prediction stands in the page, for the table of images."""
+        return [
+            {
+                "set": data,
+                "name": picture.sample_id,
+                "id": picture.anchor,
+                "cards": {
+                    f"{one.row.name}, {protocol}": f"{picture.anchor}-{outer}-{inner}"
+                    for outer, (protocol, members) in enumerate(picture.by_protocol.items(), start=1)
+                    for inner, one in enumerate(members, start=1)
+                },
+            }
+            for data, pictures in self.sets.items()
+            for picture in pictures
+        ]
+
 
 def build_gallery(tables: Sequence[Table], *, count: int) -> Gallery:
     """Draw the pictures and say what their colours mean; see `build_pictures`."""

@@ -1,14 +1,12 @@
-"""Where the names of series stand in a chart: near what they name, and over as little as can be."""
+"""Where the numbers of series stand in a chart: near what they name, and over as little as can be."""
 
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-GAP: Final = 15.0
+GAP: Final = 13.0
 """Height of a line of text."""
 _LETTER: Final = 7.0
 """Width of a letter, on the safe side."""
-LONGEST: Final = 26
-"""Letters, as many as the margin of a chart has room for."""
 
 
 class Box(NamedTuple):
@@ -38,16 +36,6 @@ class Place(NamedTuple):
         width = _LETTER * len(text)
         left = self.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[self.anchor] * width
         return Box(left, self.y - GAP / 2, left + width, self.y + GAP / 2)
-
-
-def shortened(name: str) -> str:
-    """Leave out the middle of a long name: what tells models apart is at either end.
-
-    >>> shortened("depth_anything_v2_small at 768")
-    'depth_anythi…_small at 768'
-    """
-    half = LONGEST // 2
-    return name if len(name) <= LONGEST else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def beside(heights: Sequence[float], x: float) -> list[Place]:

@@ -9,10 +9,13 @@ import jinja2
 from markupsafe import Markup
 
 from src.core.shown import shown
+from src.report.drawing import blocks
 from src.report.drawing.axis import axis
+from src.report.drawing.looks import looks
 from src.report.drawing.sections import BUILDERS, Builder
 from src.report.findings import words
 from src.report.findings.evidence import Evidence
+from src.report.findings.places import places
 from src.report.findings.row import has_network
 
 
@@ -28,6 +31,7 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
         RecordsError: if a file of panels is broken.
     """
     sections = [section for build in builders for section in build(evidence)]
+    held: list[blocks.Block] = []
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -46,10 +50,18 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
         "speed": words.speed,
         "seconds": words.seconds,
         "day": _day,
+        "portable": words.portable,
     }
+    environment.globals |= {"block": blocks.holder(held), "look": looks(evidence.boards, evidence.trials).__getitem__}
     manifests = [cell.manifest for cell in evidence.findings.cells]
-    return environment.get_template("page.html.jinja").render(
+    folders = [*(cell.folder for cell in evidence.findings.cells), *evidence.findings.unfinished]
+    choices = _choices(evidence)
+    page = environment.get_template("page.html.jinja").render(
         sections=sections,
+        protocols=choices[0],
+        sets=choices[1],
+        pairs=choices[2],
+        place=places(folders).__getitem__,
         styles=_unique(name for section in sections for name in section.styles),
         scripts=_unique(name for section in sections for name in section.scripts),
         cells=evidence.findings.cells,
@@ -61,6 +73,16 @@ def render_page(evidence: Evidence, *, written: datetime.datetime, builders: Seq
         axis=axis,
         has_network=has_network,
     )
+    return blocks.filled(page, held)
+
+
+def _choices(evidence: Evidence) -> tuple[list[str], list[str], dict[str, list[str]]]:
+    """Return protocols, data variants, and which belong together, each in the order of what there is most of."""
+    found = [(table.key.protocol, table.key.data) for board in evidence.boards for table in board.columns]
+    found += [(trial.key.protocol, trial.key.data) for trial in evidence.trials]
+    protocols = _unique(protocol for protocol, _ in found)
+    pairs = {protocol: _unique(data for own, data in found if own == protocol) for protocol in protocols}
+    return protocols, _unique(data for _, data in found), pairs
 
 
 def _shown(value: Any) -> Any:

@@ -5,7 +5,6 @@ from statistics import fmean
 
 from src.records.robustness import FAMILIES, SEVERITIES
 from src.report.drawing.chart import Chart, Datum, Series, draw
-from src.report.drawing.figures import MAX_LINES
 from src.report.findings.robustness import Trial
 
 
@@ -20,7 +19,7 @@ def severity_charts(trials: Sequence[Trial]) -> list[tuple[Chart, ...]]:
 
 def _chart(family: str, trial: Trial, anchor: str) -> Chart | None:
     """Draw means over the corruptions of a family that all models with any of it have; a value wants all of them."""
-    held = [model for model in trial.models if any(one in model.means for one in FAMILIES[family])][:MAX_LINES]
+    held = [model for model in trial.models if any(one in model.means for one in FAMILIES[family])]
     shared = [one for one in FAMILIES[family] if all(one in model.means for model in held)]
     series = []
     for model in held if shared else []:
@@ -30,13 +29,15 @@ def _chart(family: str, trial: Trial, anchor: str) -> Chart | None:
             if len(values) == len(shared):
                 data.append(Datum(x=float(level), y=fmean(values), name=f"{model.name}, severity {level}"))
         if data:
-            series.append(Series(name=model.name, data=tuple(data), faded=bool(model.unranked)))
+            series.append(Series(name=model.name, model=model.model, data=tuple(data), faded=bool(model.unranked)))
     if not series:
         return None
     what = ", ".join(shared).replace("_", " ")
     return draw(
         series,
         anchor=anchor,
+        protocol=trial.key.protocol,
+        data=trial.key.data,
         title=f"{family.capitalize()}: {what}",
         summary=(
             f"{trial.label}, of {len(series)} models on {trial.key.data} under {trial.key.protocol}, by severity; "

@@ -20,6 +20,7 @@ from src.report.findings.evidence import Evidence
 from src.report.findings.generalisation import generalisation
 from src.report.findings.robustness import CELLS
 from src.report.findings.seeds import spreads
+from src.report.findings.summary import answers
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,9 @@ class Section:
         view: what the template draws, as `view`.
         kind: a word above the heading, or "".
         nav: its name in the navigation; the title if "".
+        data: variant that it is about; the page shows it only while that is chosen; "" for any.
+        quiet: whether its heading is for those who do not see the page.
+        brief: whether it is printed unless everything is asked for.
         styles, scripts: files among the templates that the page includes once, however many sections ask for them.
     """
 
@@ -42,11 +46,28 @@ class Section:
     view: object
     kind: str = ""
     nav: str = ""
+    data: str = ""
+    quiet: bool = False
+    brief: bool = False
     styles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
 
 
 Builder = Callable[[Evidence], Sequence[Section]]
+
+
+def summary(evidence: Evidence) -> list[Section]:
+    """What each board says, in a line; nothing where only corrupted images were measured."""
+    section = Section(
+        anchor="summary",
+        title="Summary",
+        nav="summary",
+        template="summary.html.jinja",
+        view=answers(evidence.boards),
+        quiet=True,
+        brief=True,
+    )
+    return [section] if evidence.boards else []
 
 
 def leaderboard(evidence: Evidence) -> list[Section]:
@@ -58,6 +79,8 @@ def leaderboard(evidence: Evidence) -> list[Section]:
             nav="leaderboard",
             template="board.html.jinja",
             view=evidence.boards,
+            quiet=True,
+            brief=True,
             styles=("board.css",),
             scripts=("board.js",),
         )
@@ -125,6 +148,7 @@ def robustness(evidence: Evidence) -> list[Section]:
             "asked": evidence.baseline is not None,
         },
         styles=("chart.css",),
+        scripts=("chart.js",),
     )
     return [section] if found else []
 
@@ -145,7 +169,15 @@ def papers(evidence: Evidence) -> list[Section]:
 def each_data_set(evidence: Evidence) -> list[Section]:
     """All that was measured on a data variant, one section for each."""
     return [
-        Section(anchor=f"data-{place}", title=one.data, kind="Data set", template="dataset.html.jinja", view=one)
+        Section(
+            anchor=f"data-{place}",
+            title=one.data,
+            kind="Data set",
+            nav=f"all of {one.data}",
+            data=one.data,
+            template="dataset.html.jinja",
+            view=one,
+        )
         for place, one in enumerate(data_sets(evidence.tables, evidence.findings), start=1)
     ]
 
@@ -161,8 +193,8 @@ def cost(evidence: Evidence) -> list[Section]:
     more = figures(evidence.tables, other_charts, anchor="cost-other", note="")
     view = dataclasses.replace(
         speed,
-        others=speed.others + more.first + more.others,
-        folded="Under other protocols, and against operations, parameters and memory",
+        others=more.first,
+        folded="Against operations, parameters and memory",
     )
     return _charts("cost", "Accuracy against speed", "speed", view)
 
@@ -190,7 +222,13 @@ def depth(evidence: Evidence) -> list[Section]:
 
 def _charts(anchor: str, title: str, nav: str, view: Figures) -> list[Section]:
     section = Section(
-        anchor=anchor, title=title, nav=nav, template="figures.html.jinja", view=view, styles=("chart.css",)
+        anchor=anchor,
+        title=title,
+        nav=nav,
+        template="figures.html.jinja",
+        view=view,
+        styles=("chart.css",),
+        scripts=("chart.js",),
     )
     return [section] if view.first or view.others else []
 
@@ -205,7 +243,7 @@ def images(evidence: Evidence) -> list[Section]:
             template="images.html.jinja",
             view=build_sheets(evidence.tables),
             styles=("images.css",),
-            scripts=("inflate.js", "images.js"),
+            scripts=("images.js",),
         )
     ]
 
@@ -224,7 +262,7 @@ def gallery(evidence: Evidence) -> list[Section]:
         template="gallery.html.jinja",
         view=view,
         styles=("gallery.css",),
-        scripts=("inflate.js", "maps.js", "cloud.js", "gallery.js"),
+        scripts=("maps.js", "cloud.js", "gallery.js"),
     )
     return [section] if view.sets else []
 
@@ -246,6 +284,7 @@ def closing(evidence: Evidence) -> list[Section]:
 
 
 BUILDERS: Final[tuple[Builder, ...]] = (
+    summary,
     leaderboard,
     differences,
     deployed,

@@ -16,6 +16,7 @@ def side_by_side(found: Comparison) -> tuple[Builder, ...]:
                 nav="which numbers moved",
                 template="comparison.html.jinja",
                 view=found,
+                brief=True,
                 styles=("board.css",),
             )
         ]

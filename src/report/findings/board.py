@@ -58,6 +58,8 @@ class Grid:
         shared: places of the columns that ranks are averaged over.
         verdict: in words, which of the first places mean anything.
         left_out: in words, each model and data set that the ranks leave out.
+        leader: name of the model of the best average rank; "" where nothing is ranked.
+        near: names that cannot be told from it; None where too little is known to say.
         unknown: cells that are not shown since no card says whether the model was trained on the data; 0 where all
             cells are shown.
     """
@@ -68,6 +70,8 @@ class Grid:
     shared: tuple[int, ...]
     verdict: str
     left_out: tuple[str, ...]
+    leader: str
+    near: tuple[str, ...] | None
     unknown: int
 
 
@@ -162,6 +166,8 @@ def _grid(
         shared=standing.shared,
         verdict=standing.verdict,
         left_out=standing.left_out,
+        leader=standing.leader,
+        near=standing.near,
         unknown=unknown,
     )
 

@@ -38,6 +38,7 @@ class Hardiness:
         clean_error: DEE2 on clean images, or None.
         unranked: why it has neither mCE nor mRR and is no baseline; empty if nothing but the corruption speaks against.
         conditions: its cells, the clean one under ("none", 0).
+        model: that its rows are of.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Hardiness:
     clean_error: float | None
     unranked: tuple[str, ...]
     conditions: Conditions
+    model: str
 
     @property
     def cells(self) -> int:
@@ -189,6 +191,7 @@ def _hardiness(name: str, rows: Sequence[Row], metric: str) -> Hardiness:
         clean_error=depth_estimation_error(*clean_pair) if clean_pair else None,
         unranked=tuple(reasons),
         conditions=conditions,
+        model=rows[0].manifest.model,
     )
 
 

@@ -39,12 +39,16 @@ class Standing:
         ranks: by name; only models that were ranked on all of those.
         verdict: in words, which of the first places mean anything; "" where nothing is ranked.
         left_out: in words, each model and data set that the ranks leave out.
+        leader: name of the model of the best average rank; "" where nothing is ranked.
+        near: names whose interval reaches that of the leader; None where too little is known to say.
     """
 
     shared: tuple[int, ...]
     ranks: Mapping[str, AverageRank]
     verdict: str
     left_out: tuple[str, ...]
+    leader: str = ""
+    near: tuple[str, ...] | None = None
 
 
 def average_ranks(metric: str, info: MetricInfo, rows: Lines, labels: Sequence[str]) -> Standing:
@@ -67,10 +71,11 @@ def average_ranks(metric: str, info: MetricInfo, rows: Lines, labels: Sequence[s
     places = ranks(observed, higher_is_better=info.higher_is_better)
     average = places.mean(axis=0)
     few = [_size(labels[column], one) for column, one in zip(shared, paired, strict=True) if not one.enough]
+    near = _near(names, average, bounds)
     if few:
         verdict = f"Too few to say anything about ranks: {', '.join(few)}."
     else:
-        verdict = f"{_here(names, average, bounds)} {_elsewhere(names, places, average)}".strip()
+        verdict = f"{_here(names, average, near)} {_elsewhere(names, places, average)}".strip()
     return Standing(
         shared=shared,
         ranks={
@@ -83,6 +88,8 @@ def average_ranks(metric: str, info: MetricInfo, rows: Lines, labels: Sequence[s
         },
         verdict=verdict,
         left_out=_left_out(metric, rows, shared, names, labels),
+        leader=names[int(average.argmin())],
+        near=None if few else tuple(near),
     )
 
 
@@ -133,10 +140,15 @@ def _left_out(
     return tuple(said)
 
 
-def _here(names: Sequence[str], average: np.ndarray, bounds: RankBounds) -> str:
+def _near(names: Sequence[str], average: np.ndarray, bounds: RankBounds) -> list[str]:
+    """Return who cannot be told from the first."""
+    leader = int(average.argmin())
+    return [name for k, name in enumerate(names) if k != leader and bounds.low[k] <= bounds.high[leader]]
+
+
+def _here(names: Sequence[str], average: np.ndarray, near: Sequence[str]) -> str:
     """Say whether the first rank over these data sets may be one of chance."""
     leader = int(average.argmin())
-    near = [name for k, name in enumerate(names) if k != leader and bounds.low[k] <= bounds.high[leader]]
     if not near:
         return f"{names[leader]} ranks first, and no other model's rank comes within the noise of it."
     if len(near) == len(names) - 1:

@@ -39,6 +39,15 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(name.split("_"))  # a constant; what it joins is escaped
 
 
+def portable(name: str) -> str:
+    """Leave out the folders of a file of this machine: a name of the hub and an address stay as they are.
+
+    >>> portable("/home/me/nets/mine.pt"), portable("Intel/dpt-large"), portable("https://a.b/c.pt")
+    ('mine.pt', 'Intel/dpt-large', 'https://a.b/c.pt')
+    """
+    return name.rstrip("/").rpartition("/")[2] if name.startswith(("/", "~/", "file:/")) else name
+
+
 def alignment(fitted_in: str, *, shifted: bool) -> str:
     """Say in words what a protocol does to a prediction before scoring it.
 

@@ -2,7 +2,7 @@
 (() => {
   const viewer = document.getElementById("viewer");
   const stage = viewer.querySelector(".stage");
-  const cards = [...document.querySelectorAll(".picture .card")];
+  let cards = []; // those of the picture that is looked at
   const other = document.getElementById("viewer-other");
   const modes = [...viewer.querySelectorAll("[data-mode]")];
   const ASSUMED_VIEW = 60; // degrees, horizontally, where the data set does not know its camera
@@ -214,11 +214,12 @@
     if (!viewer.open) viewer.showModal();
     render();
   };
-  cards.forEach((card, position) => {
-    const button = card.querySelector(".enlarge");
-    button.hidden = false;
-    button.addEventListener("click", () => show(position, "maps"));
-    for (const image of card.querySelectorAll("img")) image.addEventListener("click", () => show(position, "maps"));
+  page.listen((state, root = document) => { for (const button of root.querySelectorAll(".enlarge")) button.hidden = false; });
+  document.addEventListener("click", (event) => {
+    const card = event.target.closest?.(".enlarge, .found .shot img")?.closest(".picture .card");
+    if (!card) return;
+    cards = [...card.closest(".pictures").querySelectorAll(".card")];
+    show(cards.indexOf(card), "maps");
   });
   for (const button of modes) button.addEventListener("click", () => { mode = button.dataset.mode; render(); });
   other.addEventListener("change", render);
@@ -230,13 +231,4 @@
     if (event.key === "ArrowRight") show(current + 1);
     if (event.key === "ArrowLeft") show(current - 1);
   });
-
-  // A link to a picture opens what it is folded into.
-  const reveal = () => {
-    const target = location.hash.startsWith("#pictures-") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    for (let fold = target && target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-    if (target) target.scrollIntoView();
-  };
-  addEventListener("hashchange", reveal);
-  reveal();
 })();

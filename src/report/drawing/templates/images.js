@@ -23,11 +23,11 @@
   const unpackImages = async ({ names, slices, pixels }) =>
     ({ names: await lines(names), slices: await lines(slices), pixels: await numbers(pixels, 0) });
 
-  // Figures and cards of the gallery, by data variant and image.
+  // Pictures of the gallery, by data variant and image; most are built only when they are looked at.
   const figures = new Map();
-  for (const figure of document.querySelectorAll("figure.picture")) {
-    const key = `${figure.dataset.set}\n${figure.querySelector("h4").textContent}`;
-    if (!figures.has(key)) figures.set(key, figure);
+  for (const one of JSON.parse(document.getElementById("pictures-index")?.dataset.index ?? "[]")) {
+    const key = `${one.set}\n${one.name}`;
+    if (!figures.has(key)) figures.set(key, one);
   }
 
   const state = { sort: "median", direction: undefined, page: 0 };
@@ -92,12 +92,12 @@
     made.append(...children);
     return made;
   };
-  const link = (target, text) => (target ? element("a", { href: `#${target.id}` }, text) : text);
+  const link = (id, text) => (id ? element("a", { href: `#${id}` }, text) : text);
 
   const bodyCell = (column, i, best) => {
     const { metric, status, sheet, figureOf, n } = view;
     const figure = figureOf[i];
-    if (column.key === "name") return element("th", { scope: "row" }, link(figure, view.names[i]));
+    if (column.key === "name") return element("th", { scope: "row" }, link(figure?.id, view.names[i]));
     if (column.key === "slice") return element("td", { className: "slice" }, view.slices[i]);
     const value = column.of(i);
     if (column.key === "pixels") return element("td", {}, value.toLocaleString("en"));
@@ -105,7 +105,7 @@
     cell.classList.toggle("aside", Boolean(column.aside));
     if (column.model !== undefined) {
       const mark = status[column.model * n + i];
-      const card = figure && [...figure.querySelectorAll(".card")].find((one) => one.dataset.label === `${column.title}, ${sheet.protocol}`);
+      const card = figure?.cards[`${column.title}, ${sheet.protocol}`];
       cell.classList.toggle("best", !column.aside && value === best);
       cell.classList.toggle("lost", mark === 1);
       cell.append(link(card, mark ? ["", "failed", "skipped"][mark] : Number.isNaN(value) ? "–" : value.toFixed(metric.decimals)));
@@ -162,9 +162,9 @@
     choice.replaceChildren(...texts.map((text, place) => new Option(text, place, place === selected, place === selected)));
   };
   const open = async () => { view = await load(); draw(); };
-  const openSheet = () => {
+  const openSheet = (by) => {
     const { metrics, models } = sheets[sheetChoice.value];
-    refill(metricChoice, metrics.map((metric) => metric.label));
+    refill(metricChoice, metrics.map((metric) => metric.label), metrics[by] ? Number(by) : 0);
     refill(one, models.map((model) => model.name));
     refill(two, models.map((model) => model.name), Math.min(1, models.length - 1));
     one.closest(".against").hidden = models.length < 2;
@@ -172,14 +172,31 @@
     return open();
   };
   const again = () => { state.page = 0; draw(); };
-  refill(sheetChoice, sheets.map((sheet) => `${sheet.title}: ${sheet.label}`));
-  sheetChoice.addEventListener("change", openSheet);
-  metricChoice.addEventListener("change", () => { state.direction = undefined; open(); });
+  // The sheets of the page's protocol and data set; nothing is unpacked before the table is near.
+  let near = false, shown = "";
+  const follow = ({ protocol, data, sheet, by }, root) => {
+    if (root) return;
+    const fitting = sheets.map((one, place) => place).filter((place) => sheets[place].protocol === protocol && sheets[place].data === data);
+    const wanted = `${fitting} ${sheet} ${by}`;
+    if (!near || wanted === shown) return;
+    shown = wanted;
+    control("none").hidden = fitting.length > 0;
+    for (const name of ["controls", "table"]) control(name).hidden = fitting.length === 0;
+    document.querySelector(".pager").hidden = fitting.length === 0;
+    if (fitting.length === 0) { control("none").textContent = `No image was scored under ${protocol} on ${data}.`; return; }
+    sheetChoice.replaceChildren(...fitting.map((place) => new Option(`${sheets[place].title}: ${sheets[place].label}`, place)));
+    sheetChoice.value = fitting.includes(Number(sheet)) && sheet !== "" ? sheet : String(fitting[0]);
+    sheetChoice.closest("label").hidden = fitting.length < 2;
+    openSheet(by);
+  };
+  page.listen(follow);
+  new IntersectionObserver(([entry]) => {
+    if (entry.isIntersecting && !near) { near = true; follow(page.state); }
+  }, { rootMargin: "400px 0px" }).observe(document.getElementById("images"));
+  sheetChoice.addEventListener("change", () => page.set({ sheet: sheetChoice.value === sheetChoice.options[0].value ? "" : sheetChoice.value, by: "" }));
+  metricChoice.addEventListener("change", () => page.set({ by: metricChoice.value === "0" ? "" : metricChoice.value }));
   find.addEventListener("input", again);
   only.addEventListener("change", again);
   for (const choice of [one, two]) choice.addEventListener("change", () => { Object.assign(state, { sort: "minus", direction: "descending" }); again(); });
   for (const [name, step] of [["back", -1], ["on", 1]]) control(name).addEventListener("click", () => { state.page += step; draw(); });
-  control("controls").hidden = false;
-  document.querySelector(".pager").hidden = false;
-  openSheet();
 })();
